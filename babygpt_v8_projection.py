@@ -1,0 +1,193 @@
+"""TODO"""
+import math
+import time
+from pathlib import Path
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+torch.manual_seed(42)  # 固定随机数：同一台机器跑同一份脚本，每次结果都一样
+torch.set_float32_matmul_precision("high")  # 让较新的 GPU 用 TF32 做矩阵乘法，快得多
+
+# ---------- 超参数：改一个数，再跑一遍 ----------
+device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+prompts = ["春江", "往事"]  # 训练完，让模型接着这些开头往下写
+max_new_tokens = 100  # 每个开头写多少字
+batch_size = 16  # B：一步同时学几段文本
+block_size = 32  # T：每段多长，也是模型最多能看多远
+n_embed = 64  # C：每个字用多少个数来表示
+n_head = 4  # 注意力头的个数
+n_layer = 3  # Block 叠几层
+learning_rate = 3e-3
+max_iters = 3000  # 训练多少步
+eval_interval = 250  # 每隔多少步评估一次
+eval_iters = 20  # 每次评估在训练集、验证集上各算几批（每批约 1000 字）
+train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证
+
+# ---------- 数据 ----------
+try:
+    text = Path(__file__).with_name("ci.txt").read_text(encoding="utf-8")
+except (OSError, UnicodeDecodeError) as error:
+    raise SystemExit(f"读不出 ci.txt，请把它放在脚本旁边，并存成 UTF-8 编码。（{error}）")
+
+class Tokenizer:  # 字 ↔ 编号：模型只认得数字
+    def __init__(self, text):
+        self.chars = sorted(set(text))
+        self.stoi = {ch: i for i, ch in enumerate(self.chars)}
+
+    def encode(self, text):
+        return [self.stoi[ch] for ch in text]
+
+    def decode(self, ids):
+        return "".join(self.chars[i] for i in ids)
+
+tokenizer = Tokenizer(text)
+vocab_size = len(tokenizer.chars)  # V：一共有多少种字
+data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
+n_train = int(len(data) * train_data_ratio)
+train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
+
+# 有错趁早说，别等训练完了才发现
+if min(len(train_data), len(val_data)) <= block_size:
+    raise SystemExit(f"ci.txt 太短：训练集 {len(train_data)} 字，验证集 {len(val_data)} 字，"
+                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
+if unknown:
+    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
+if not all(prompts):
+    raise SystemExit("prompts 里有空的开头，请至少写一个字。")
+if n_embed % n_head:
+    raise SystemExit(f"n_embed = {n_embed} 不能被 n_head = {n_head} 整除，没法平分给每个头，请改其中一个。")
+prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
+
+# ---------- 模型 ----------
+class Head(nn.Module):  # 一个因果自注意力头：每个字看看前面有谁，按相关程度把它们的信息取来
+    def __init__(self, head_size):
+        super().__init__()
+        self.query = nn.Linear(n_embed, head_size, bias=False)  # 我在找什么
+        self.key = nn.Linear(n_embed, head_size, bias=False)  # 我是什么
+        self.value = nn.Linear(n_embed, head_size, bias=False)  # 找到了我，能拿走什么
+        # 真的地方是未来，不许看。buffer 不参加训练，但跟着模型一起搬到 GPU
+        self.register_buffer("mask", torch.ones(block_size, block_size).triu(1).bool())  # (T, T)
+
+    def forward(self, x):
+        T = x.shape[1]
+        q = self.query(x)  # (B, T, C) -> (B, T, hs)
+        k = self.key(x)  # (B, T, C) -> (B, T, hs)
+        v = self.value(x)  # (B, T, C) -> (B, T, hs)
+        # hs 个乘积相加，方差也大了 hs 倍；除以 √hs 拉回来，免得 softmax 只盯住一个字
+        weights = q @ k.transpose(-2, -1) * k.shape[-1] ** -0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
+        weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))
+        weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1
+        return weights @ v  # (B, T, T) @ (B, T, hs) -> (B, T, hs)
+
+class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来
+    def __init__(self):
+        super().__init__()
+        self.heads = nn.ModuleList([Head(n_embed // n_head) for _ in range(n_head)])
+        self.proj = nn.Linear(n_embed, n_embed)
+
+    def forward(self, x):
+        return self.proj(torch.cat([head(x) for head in self.heads], dim=-1))  # -> (B, T, C)
+
+class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(n_embed, 4 * n_embed),  # (B, T, C) -> (B, T, 4C)
+            nn.ReLU(),
+            nn.Linear(4 * n_embed, n_embed),  # (B, T, 4C) -> (B, T, C)
+        )
+
+    def forward(self, x):
+        return self.net(x)  # (B, T, C)
+
+class Block(nn.Module):  # 交流一次，思考一次，合成一层
+    def __init__(self):
+        super().__init__()
+        self.attention = MultiHeadAttention()
+        self.feed_forward = FeedForward()
+
+    def forward(self, x):
+        x = x + self.attention(x)  # (B, T, C)
+        x = x + self.feed_forward(x)  # (B, T, C)
+        return x
+
+class BabyGPT(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量
+        self.position_embedding = nn.Embedding(block_size, n_embed)  # 每个位置一个向量
+        self.blocks = nn.Sequential(*[Block() for _ in range(n_layer)])
+        self.lm_head = nn.Linear(n_embed, vocab_size)  # 由向量猜下一个字：给每种字打一个分
+
+    def forward(self, idx, targets=None):
+        x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
+        x = x + self.position_embedding(torch.arange(idx.shape[1], device=idx.device))  # (B, T, C) + (T, C)
+        x = self.blocks(x)  # (B, T, C)
+        if targets is None:  # 生成时只用得着最后一个位置的打分，别的不必算
+            return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
+        logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
+        return logits, loss
+
+    @torch.no_grad()
+    def generate(self, idx, max_new_tokens):
+        for _ in range(max_new_tokens):
+            logits, _ = self(idx[:, -block_size:])  # 位置向量只有 block_size 个，再早的字看不到了；(B, V)
+            probs = F.softmax(logits, dim=-1)  # (B, V)
+            idx_next = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(B, 1)
+            idx = torch.cat([idx, idx_next], dim=1)  # (B, T) -> (B, T+1)
+        return idx
+
+def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案 y 就是 x 往后错一个字
+    index = starts[:, None] + torch.arange(block_size, device=device)  # (B, 1) + (T,) -> (B, T)
+    return data[index], data[index + 1]  # (B, T), (B, T)
+
+@torch.no_grad()
+def estimate_loss():  # 考题均匀铺满全文，每次都一样：两个 loss 不同，只会是模型不同
+    losses = {}
+    model.eval()
+    for split, data in [("train", train_data), ("val", val_data)]:
+        n = eval_iters * max(1, 1000 // block_size)  # 一共考几段
+        starts = torch.arange(n, device=device) * (len(data) - block_size) // n  # (n,)
+        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]
+        losses[split] = sum(model(x, y)[1].item() for x, y in batches) / eval_iters
+    model.train()
+    return losses
+
+# ---------- 训练 ----------
+model = BabyGPT().to(device)
+optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)  # fused：所有参数一次更新完
+print(f"设备 {device}，词表 {vocab_size} 字，参数 {sum(p.numel() for p in model.parameters()):,} 个")
+print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
+
+start_time = time.perf_counter()
+eval_seconds = 0.0
+for step in range(max_iters + 1):
+    if step % eval_interval == 0 or step == max_iters:
+        if device != "cpu":
+            torch.accelerator.synchronize()  # GPU 是异步的：等它真的算完，再看表
+        train_seconds = time.perf_counter() - start_time - eval_seconds
+        speed = step * batch_size * block_size / train_seconds  # 每秒学多少字，不算评估花的时间
+        losses = estimate_loss()
+        elapsed = time.perf_counter() - start_time
+        eval_seconds = elapsed - train_seconds
+        remaining = f"{elapsed / step * (max_iters - step):.0f}" if step else "?"
+        print(f"step {step:4d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
+              f" | {speed:,.0f} tokens/s | 已用 {elapsed:.0f} 秒，还需 {remaining} 秒", flush=True)
+    if step == max_iters:
+        break
+    starts = torch.randint(len(train_data) - block_size, (batch_size,), device=device)  # (B,)
+    x, y = get_batch(train_data, starts)  # (B, T), (B, T)
+    logits, loss = model(x, y)  # (B, T, V), ()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+# ---------- 采样 ----------
+model.eval()
+for idx in prompt_ids:
+    print("-" * 20)
+    print(tokenizer.decode(model.generate(idx, max_new_tokens)[0].tolist()))

@@ -1,0 +1,134 @@
+"""每份脚本都真的从头跑到尾：在子进程里，从别的目录，只改超参数；看它打印的东西对不对。"""
+
+import re
+
+import pytest
+
+import helpers
+from helpers import BASELINES, SAMPLER, V, VERSIONS
+
+SMALL = dict(batch_size=8, n_embed=16, n_head=2, n_layer=2, learning_rate=1e-2, max_iters=45, eval_interval=20, eval_iters=2)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """(放脚本的文件夹, 运行时所在的文件夹)"""
+    (tmp_path / "elsewhere").mkdir()
+    return tmp_path / "scripts", tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_version_trains_and_samples(name, folders):
+    scripts, elsewhere = folders
+    script = helpers.edit(name, scripts, **SMALL, prompts=["春江花月夜", "人"], max_new_tokens=40)
+    result = helpers.run(script, elsewhere)
+    assert result.returncode == 0, result.stderr
+    helpers.assert_trained(result.stdout, 45)
+    table = helpers.steps(result.stdout)
+    assert [row[0] for row in table] == [0, 20, 40, 45]
+    assert abs(table[0][3] - 8.69) < 1 and "ln 5970 = 8.6945" in result.stdout, "没训练时该和瞎猜差不多"
+    assert table[0][4] == 0 and all(row[4] > 0 for row in table[1:])
+    assert re.search(r"设备 (cpu|cuda|mps)，词表 5970 字，参数 [\d,]+ 个", result.stdout)
+    assert result.stdout.count("已用") == result.stdout.count("还需") == 4 and "还需 0 秒" in result.stdout
+    texts = helpers.samples(result.stdout)
+    assert [len(text) for text in texts] == [45, 41]
+    assert texts[0].startswith("春江花月夜") and texts[1].startswith("人")
+    if name != V[12]:
+        assert result.stderr == "" and {p.name for p in scripts.iterdir()} == {name, "ci.txt"}
+        assert not list(elsewhere.iterdir())
+
+
+def test_parameter_count_is_the_models(loaded):
+    for name in VERSIONS:
+        namespace = loaded(name)
+        count = sum(p.numel() for p in namespace["model"].parameters())
+        assert f"参数 {count:,} 个" in namespace["stdout"]
+
+
+def test_losses_are_the_models(loaded):
+    """打印的 loss 就是 estimate_loss 现在算出来的。"""
+    namespace = loaded(V[9], max_iters=12, eval_interval=5)
+    losses = namespace["estimate_loss"]()
+    printed = helpers.steps(namespace["stdout"])[-1]
+    assert printed[2:4] == (round(losses["train"], 4), round(losses["val"], 4))
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_baseline_runs_unchanged(name, folders):
+    scripts, elsewhere = folders
+    result = helpers.run(helpers.edit(name, scripts), elsewhere)
+    assert result.returncode == 0 and result.stderr == ""
+    texts = helpers.samples(result.stdout)
+    assert [text[:2] for text in texts] == ["春江", "往事"] and [len(text) for text in texts] == [102, 102]
+    if "bigram" in name:
+        helpers.assert_trained(result.stdout, 10000)
+        assert helpers.steps(result.stdout)[-1][3] <= 4.85
+
+
+def test_pytorch_5min(folders):
+    scripts, elsewhere = folders
+    result = helpers.run(helpers.edit("pytorch_5min.py", scripts), elsewhere, timeout=30)
+    w, b = map(float, re.search(r"学到 y = (-?[\d.]+)x \+ (-?[\d.]+)", result.stdout).groups())
+    assert abs(w - 2) < 0.05 and abs(b - 1) < 0.05
+    losses = [float(x) for x in re.findall(r"\| loss ([\d.]+)", result.stdout)]
+    assert losses[-1] < 0.02 < losses[0]
+
+
+def test_interactive_session_keeps_model_and_tokenizer(folders):
+    """python -i：跑完之后，model 和 tokenizer 还在手里。"""
+    namespace = helpers.load(helpers.edit(V[3], folders[0], **{**SMALL, "max_iters": 1}))
+    assert namespace["tokenizer"].decode(namespace["tokenizer"].encode("春江")) == "春江"
+    assert namespace["model"].generate(namespace["prompt_ids"][0], 3).shape == (1, 5)
+
+
+@pytest.mark.parametrize("name", [n for n in helpers.SCRIPTS if n not in ("pytorch_5min.py", SAMPLER)])
+class TestBadInput:
+    """坏输入：训练之前就说清楚，一句话，不带 traceback。"""
+
+    def message(self, loaded_script):
+        with pytest.raises(SystemExit) as exit:
+            helpers.load(loaded_script)
+        message = exit.value.code
+        assert isinstance(message, str) and "\n" not in message and re.search("[\u4e00-\u9fff]", message)
+        return message
+
+    @pytest.fixture(autouse=True)
+    def no_wandb(self, monkeypatch):
+        monkeypatch.setenv("WANDB_MODE", "disabled")
+
+    def test_no_corpus(self, name, tmp_path):
+        script = helpers.edit(name, tmp_path)
+        (tmp_path / "ci.txt").unlink()
+        assert "ci.txt" in self.message(script)
+
+    def test_corpus_not_utf8(self, name, tmp_path):
+        script = helpers.edit(name, tmp_path, corpus="")
+        (tmp_path / "ci.txt").write_bytes("春江花月夜".encode("gbk"))
+        assert "UTF-8" in self.message(script)
+
+    def test_unknown_character(self, name, tmp_path, corpus):
+        assert "😀" in self.message(helpers.edit(name, tmp_path, corpus=corpus, prompts=["春", "😀人"]))
+
+    def test_empty_prompt(self, name, tmp_path, corpus):
+        assert "prompts" in self.message(helpers.edit(name, tmp_path, corpus=corpus, prompts=["春", ""]))
+
+    @pytest.mark.parametrize("text", ["", "短", "春江潮水连海平"])
+    def test_text_too_short(self, name, tmp_path, text):
+        assert "太短" in self.message(helpers.edit(name, tmp_path, corpus=text))
+
+    def test_shortest_text_that_will_do(self, name, tmp_path):
+        script = helpers.edit(name, tmp_path, corpus="春江" * 45, prompts=["春"], **{**helpers.TINY, "block_size": 8})
+        helpers.load(script)
+
+
+@pytest.mark.parametrize("number", range(4, 13))
+def test_heads_must_divide_the_width(number, tmp_path, corpus):
+    with pytest.raises(SystemExit, match="n_embed = 16.*n_head = 3"):
+        helpers.load(helpers.edit(V[number], tmp_path, corpus=corpus, **{**helpers.TINY, "n_head": 3}))
+
+
+def test_an_error_is_one_line_on_screen(folders):
+    scripts, elsewhere = folders
+    result = helpers.run(helpers.edit(V[1], scripts, prompts=["春😀"]), elsewhere)
+    helpers.assert_one_line(result, "😀")
+    assert result.stdout == "" and len(result.stderr.strip().splitlines()) == 1

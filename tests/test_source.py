@@ -1,0 +1,154 @@
+"""源码本身就是产品：相邻两版只差一个概念，其余一字不动；每份脚本自成一体。"""
+
+import ast
+import difflib
+import io
+import re
+import sys
+import tokenize
+import unicodedata
+
+import pytest
+
+import helpers
+from helpers import ROOT, SAMPLER, SCRIPTS, TWINS, V, VERSIONS
+
+BOUNDS = {2: 8, 3: 20, 4: 11, 5: 11, 6: 16, 7: 4, 8: 6, 9: 8, 10: 8, 11: 34, 12: 44}
+SCHEDULE = {"warmup", "decay", "optimizer"}  # v11 的学习率三行，各自赋值给谁
+
+
+def source(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def code_lines(text):
+    """去掉文档字符串、注释、空行之后，读者眼里的代码行。"""
+    lines = text.split("\n")
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            first = node.body[0]
+            lines[first.lineno - 1:first.end_lineno] = [""] * (first.end_lineno - first.lineno + 1)
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+def without_docstrings(text):
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.dump(tree)
+
+
+@pytest.mark.parametrize("number", BOUNDS)
+def test_diff_to_the_version_before(number):
+    before, after = code_lines(source(V[number - 1])), code_lines(source(V[number]))
+    changed = [line for line in difflib.ndiff(before, after) if line[0] in "+-"]
+    assert len(changed) <= BOUNDS[number], "\n".join(changed)
+
+
+def pieces(name):
+    """v1–v11 里一字不许动的几块：名字 → 源码（注释也算在内）。"""
+    text = source(name)
+    found = {}
+    for node in ast.parse(text).body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            found[node.name] = ast.get_source_segment(text, node)
+            if node.name == "BabyGPT":
+                generate = next(n for n in node.body if getattr(n, "name", "") == "generate")
+                found["generate"] = ast.get_source_segment(text, generate)
+    body = text.split("# ---------- 训练 ----------\n")[1]
+    found["training"], found["sampling"] = body.split("# ---------- 采样 ----------\n")
+    return found
+
+
+@pytest.mark.parametrize("number", range(2, 12))
+def test_the_rest_is_untouched(number):
+    first, this = pieces(V[1]), pieces(V[number])
+    for piece in ("Tokenizer", "get_batch", "estimate_loss", "sampling"):
+        assert this[piece] == first[piece], piece
+
+    changed = [line for line in difflib.ndiff(first["generate"].split("\n"), this["generate"].split("\n")) if line[0] in "+-"]
+    assert len(changed) == 2 and "idx[:, -block_size:]" in changed[1], "generate 只该多一处裁剪"
+
+    added = [line for line in difflib.ndiff(first["training"].split("\n"), this["training"].split("\n")) if line[0] in "+-"]
+    if number < 11:
+        assert not added
+    else:
+        assert len(added) <= 4 and {re.match(r"\+ +(\w+)", line)[1] for line in added} == SCHEDULE
+
+
+@pytest.mark.parametrize("number", range(3, 11))
+def test_hyperparameters_are_the_same_in_v1_to_v10(number):
+    def assigned(name):
+        text = source(name).split("# ---------- 超参数")[1].split("# ---------- 数据")[0]
+        return {line for line in text.split("\n") if re.match(r"\w+ = ", line)}
+
+    assert assigned(V[1]) <= assigned(V[number]) <= assigned(V[10])
+
+
+@pytest.mark.parametrize("number", [10, 11])
+def test_model_is_the_same_from_v10_to_v12(number):
+    for piece in ("Head", "MultiHeadAttention", "FeedForward", "Block", "BabyGPT", "Tokenizer", "get_batch", "estimate_loss"):
+        assert pieces(V[number])[piece] == pieces(V[12])[piece], piece
+
+
+@pytest.mark.parametrize("piece", ["Tokenizer", "MultiHeadAttention", "FeedForward", "Block"])
+def test_sampler_keeps_v12s_parts(piece):
+    assert ast.dump(ast.parse(part(SAMPLER, piece))) == ast.dump(ast.parse(part(V[12], piece)))
+
+
+def part(name, class_name):
+    text = source(name)
+    node = next(n for n in ast.parse(text).body if getattr(n, "name", "") == class_name)
+    return ast.get_source_segment(text, node)
+
+
+@pytest.mark.parametrize("name, twin", TWINS.items())
+def test_commented_twin_is_the_same_code(name, twin):
+    assert without_docstrings(source(name)) == without_docstrings(source(twin))
+    comments = [t for t in tokenize.generate_tokens(io.StringIO(source(twin)).readline) if t.type == tokenize.COMMENT]
+    assert len(comments) > 0.5 * len(code_lines(source(twin))), "逐行注释版，注释太少了"
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_lines_as_the_reader_sees_them(name):
+    text = source(name)
+    for number, line in enumerate(text.split("\n"), 1):
+        width = sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line)
+        assert width <= 110, f"{name}:{number} 有 {width} 列"
+        assert line == line.rstrip(), f"{name}:{number} 行尾有空格"
+    assert not any(t.string == ";" for t in tokenize.generate_tokens(io.StringIO(text).readline)), "一行一句"
+    assert re.match('"""[^\n]+[。？！]\n\n', text), "开头要有文档字符串，第一行说概念"
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_self_contained(name):
+    allowed = set(sys.stdlib_module_names) | {"torch"}
+    if name == V[12]:
+        allowed.add("wandb")
+    for node in ast.walk(ast.parse(source(name))):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        modules += [node.module] if isinstance(node, ast.ImportFrom) else []
+        assert {module.split(".")[0] for module in modules} <= allowed
+        assert not (isinstance(node, ast.FunctionDef) and node.name == "main")
+
+
+def test_every_version_is_there():
+    assert sorted(V) == list(range(1, 13)) and len(VERSIONS) == 12
+    assert all((ROOT / name).exists() for name in SCRIPTS)
+
+
+@pytest.mark.parametrize("number", range(3, 13))
+def test_attention_keeps_its_name(number):
+    assert "self.attention = " in source(V[number])
+
+
+def test_helper_edits_what_it_says(tmp_path):
+    script = helpers.edit(V[11], tmp_path, corpus="x", max_iters=7, prompts=["水"], device="cpu")
+    text = script.read_text(encoding="utf-8")
+    assert text.count("    max_iters = 7") == 2 and 'prompts = [\'水\']' in text and "\ndevice = 'cpu'" in text
+    assert (tmp_path / "ci.txt").read_text() == "x" and not (tmp_path / "ci.txt").is_symlink()
