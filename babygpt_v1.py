@@ -1,4 +1,13 @@
-"""TODO"""
+"""v1：最小的神经网络语言模型。查表得到每个字的向量，再由向量猜下一个字。
+
+改动：二元模型的次数表，换成两层可以学的参数：nn.Embedding（字 → 向量）和 nn.Linear（向量 → 每种字的分数）。
+      不再数数，改由交叉熵 loss 和 AdamW 一步步调参数。
+运行：python babygpt_v1.py
+预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
+      它和二元计数看到的东西一样多（只有前一个字），却还不如直接数：5970 种字挤进 64 个数，又只学了一小会儿。
+看什么：x 每一步的形状；loss 从 ln V 附近往下掉。它仍然只看得见前一个字。
+试试：把 n_embed 改成 8，向量太短，装不下字的意思，loss 会高多少？
+"""
 import math
 import time
 from pathlib import Path

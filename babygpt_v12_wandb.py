@@ -1,4 +1,12 @@
-"""TODO"""
+"""v12：记录与保存。用 Weights & Biases 记下每次实验，把最好的模型存成 model.pth。
+
+改动：wandb 记下超参数、loss、速度和途中的样文；验证 loss 每创新低，就存一次 model.pth，最后用最好的那份采样。
+      没有账号、没有网也能跑：没登录就自动离线，只记在 ./wandb/ 里。
+运行：python babygpt_v12_wandb.py
+预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。（和 v11 一样的训练）
+看什么：按一下 Ctrl-C 会走完手头这一步，照样保存、采样、收尾，等几秒就好。
+试试：接着运行 python babygpt_sample_with_kvcache.py，用存下的模型写你自己的开头。
+"""
 import math
 import os
 import signal

@@ -1,4 +1,13 @@
-"""TODO"""
+"""v2：位置编码。每个位置也有一个可以学的向量，加到字的向量上。
+
+改动：多了 position_embedding；位置只有 block_size 个，所以 generate 只能看最近的 block_size 个字。
+运行：python babygpt_v2_position.py
+预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
+      几乎不比 v1 好：随手截的一段文本，第几个字本身说明不了什么。
+      位置要等字与字能互相看（v3）才有用，那时它说的是“离我多远”。
+看什么：forward 里的 (B, T, C) + (T, C)，同一张位置表加给每一段文本。
+试试：diff 完这一版，想想：打乱前面的字，v2 的预测会变吗？（不会，它还是只看最后一个字。）
+"""
 import math
 import time
 from pathlib import Path

@@ -1,4 +1,11 @@
-"""TODO"""
+"""v3：自注意力。每个字第一次看得见前面的字，按相关程度取来它们的信息。
+
+改动：多了 Head：query（我在找什么）点乘 key（我是什么）得到相关程度，softmax 成权重，对 value 加权求和。
+运行：python babygpt_v3_self_attention.py
+预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
+看什么：mask 挡住未来，不然就是偷看答案；weights 每一行加起来是 1。
+试试：去掉 * k.shape[-1] ** -0.5，或者把 mask 那一行注释掉，看 loss 会假到什么地步。
+"""
 import math
 import time
 from pathlib import Path

@@ -1,4 +1,12 @@
-"""TODO"""
+"""v5：前馈网络。字与字交流之后，每个字自己想一想。
+
+改动：多了 FeedForward：Linear + ReLU，对每个位置单独做，位置之间不相干。
+运行：python babygpt_v5_feedforward.py
+预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
+      比 v4 好不了多少，甚至更差：想得再多，输出也把原来的信息盖掉了。等 v7 有了残差，它才值回票价。
+看什么：ReLU 是模型里（softmax 之外）唯一的非线性，没有它，Linear 叠再多也等于一层。
+试试：去掉 nn.ReLU()。
+"""
 import math
 import time
 from pathlib import Path

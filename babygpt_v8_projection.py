@@ -1,4 +1,13 @@
-"""TODO"""
+"""v8：投影。多头拼起来之后混合一次；前馈先放宽 4 倍再收回来。
+
+改动：MultiHeadAttention 多了 proj：各头各写各的一段，拼起来之后让它们互通有无。
+      FeedForward 中间宽 4 倍（沿用 Transformer 原论文的倍数），第二个 Linear 再投影回 C，好加回残差。
+运行：python babygpt_v8_projection.py
+预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
+看什么：别把三个投影弄混。proj 混合各头，FeedForward 的第二层收窄，二者都在 Block 里、输出 (B, T, C)；
+      lm_head 在最后，(B, T, C) -> (B, T, V)，从 v1 就有。
+试试：把 4 改成 1 或 8。
+"""
 import math
 import time
 from pathlib import Path

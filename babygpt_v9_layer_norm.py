@@ -1,4 +1,11 @@
-"""TODO"""
+"""v9：层归一化。每个子层干活之前，先把每个位置的向量拉回平均 0、方差 1。
+
+改动：Block 里两个 LayerNorm，放在子层之前（pre-LN），最后 lm_head 之前再来一个。
+运行：python babygpt_v9_layer_norm.py
+预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
+看什么：归一化的是进子层的那一份，残差那条直通的路不动。
+试试：把 learning_rate 调大两倍，v8 和 v9 谁经得住？
+"""
 import math
 import time
 from pathlib import Path

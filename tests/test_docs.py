@@ -1,0 +1,87 @@
+"""README 和文档字符串里说的，要和 docs/results.json、和文件本身对得上。"""
+
+import ast
+import re
+import sys
+
+import pytest
+
+import helpers
+from helpers import ROOT, V, VERSIONS
+
+sys.path.insert(0, str(ROOT / "tools"))
+import measure  # noqa: E402
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def results():
+    return measure.load()
+
+
+def test_readme_table_is_the_recorded_one(results):
+    assert measure.TABLE.search(README)[0] == f"<!-- results -->\n{measure.table(results)}<!-- /results -->"
+
+
+@pytest.mark.parametrize("name", measure.SCRIPTS)
+def test_docstring_expects_what_was_measured(results, name):
+    docstring = ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8")))
+    assert f"预期：{measure.expectation(results, name)}" in docstring
+
+
+@pytest.mark.parametrize("name", measure.SCRIPTS)
+def test_recorded_curves_are_whole(results, name):
+    for run in results["scripts"][name]["runs"]:
+        assert run["curve"][0]["step"] == 0 and run["curve"][-1]["val_loss"] == run["val_loss"] < run["curve"][0]["val_loss"]
+        assert len(run["samples"]) == 2
+
+
+def test_readme_names_only_files_that_exist():
+    named = set(re.findall(r"[\w./]+\.(?:py|txt|json)\b", README)) - {"requirements.txt"}
+    assert named and all((ROOT / name).exists() for name in named), named
+    assert set(helpers.SCRIPTS) - set(helpers.TWINS.values()) <= named
+
+
+def test_readme_shows_every_diff():
+    order = ["simplebigrammodel_torch.py", *VERSIONS, helpers.SAMPLER]
+    for before, after in zip(order, order[1:]):
+        assert f"`git diff --no-index {before} {after}`" in README
+
+
+def test_readme_describes_the_corpus():
+    text = (ROOT / "ci.txt").read_text(encoding="utf-8")
+    poems = text.count("\n\n")
+    assert f"{poems:,} 首" in README and f"{len(text) // 10000} 万字" in README and f"{len(set(text)):,} 种字" in README
+
+
+def test_check_names_what_changed_since_it_was_measured(results, tmp_path, monkeypatch):
+    for name in measure.SCRIPTS:
+        helpers.edit(name, tmp_path)
+    monkeypatch.setattr(measure, "ROOT", tmp_path)
+    recorded = {"scripts": {name: {"fingerprint": measure.fingerprint(name)} for name in measure.SCRIPTS}}
+    assert measure.changed(recorded) == []
+
+    script = tmp_path / V[3]
+    source = script.read_text(encoding="utf-8")
+    script.write_text(source.replace('"""v3', '"""改了说明：v3').replace("# 我在找什么", "# 改了注释"), encoding="utf-8")
+    assert measure.changed(recorded) == []
+    script.write_text(source.replace("T = x.shape[1]", "T = x.size(1)"), encoding="utf-8")
+    assert [name for name, _ in measure.changed(recorded)] == [V[3]]
+    del recorded["scripts"][V[1]]
+    assert [name for name, _ in measure.changed(recorded)] == [V[1], V[3]]
+
+
+def test_only_the_seed_is_changed(tmp_path, monkeypatch):
+    """量的就是读者跑的那份脚本：除了种子，一字不动；打印的数一个不漏地读回来。"""
+    monkeypatch.setattr(measure, "ROOT", tmp_path)
+    script = helpers.edit(V[2], tmp_path, **{**helpers.TINY, "max_iters": 12, "eval_interval": 5})
+    first, again, other = (measure.run(V[2], seed, 1) for seed in (42, 42, 43))
+    assert [point["step"] for point in first["curve"]] == [0, 5, 10, 12]
+    assert [p["val_loss"] for p in first["curve"]] == [p["val_loss"] for p in again["curve"]]
+    assert first["val_loss"] != other["val_loss"] and (first["seed"], other["seed"]) == (42, 43)
+    assert first["samples"] == again["samples"] and [text[:2] for text in first["samples"]] == ["春江", "往事"]
+    assert first["val_loss"] == first["curve"][-1]["val_loss"] and first["wall_s"] > 0 and first["peak_memory_mb"] > 50
+    script.write_text("raise SystemExit('坏了')  # torch.manual_seed(42)\ntorch.manual_seed(42)\n", encoding="utf-8")
+    with pytest.raises(RuntimeError, match="坏了"):
+        measure.run(V[2], 42, 1)
