@@ -46,9 +46,9 @@ else:  # 只有 CPU（或 Mac）：2 个核约 10 分钟里，能学多好学多
     n_head = 4
     n_layer = 4
     dropout = 0.0
-    learning_rate = 3e-3
-    max_iters = 3500
-eval_interval = 250  # 每隔多少步评估一次
+    learning_rate = 5e-3
+    max_iters = 4800
+eval_interval = 500  # 每隔多少步评估一次
 eval_iters = 20  # 每次评估在训练集、验证集上各算几批（每批约 1000 字）
 train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证
 

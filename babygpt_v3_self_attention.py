@@ -23,10 +23,10 @@ prompts = ["春江", "往事"]  # 训练完，让模型接着这些开头往下�
 max_new_tokens = 100  # 每个开头写多少字
 batch_size = 16  # B：一步同时学几段文本
 block_size = 32  # T：每段多长，也是模型最多能看多远
-n_embed = 64  # C：每个字用多少个数来表示
-learning_rate = 3e-3
+n_embed = 96  # C：每个字用多少个数来表示
+learning_rate = 5e-3
 max_iters = 3000  # 训练多少步
-eval_interval = 250  # 每隔多少步评估一次
+eval_interval = 500  # 每隔多少步评估一次
 eval_iters = 20  # 每次评估在训练集、验证集上各算几批（每批约 1000 字）
 train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证
 
