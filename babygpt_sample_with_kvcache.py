@@ -1,14 +1,15 @@
-"""采样器：读出 babygpt_v12_wandb.py 训练好的 model.pth，用 KV cache 续写，你写开头，它写下文。
+r"""采样器：读出 babygpt_v12_wandb.py 训练好的 model.pth，用 KV cache 续写，你写开头，它写下文。
 
-概念：KV cache。每生成一个字，v12 都把前文从头再算一遍，可前面那些字的 key 和 value 一个都没变。
+概念：KV cache。每生成一个字，v12 都把前文从头再算一遍，可是窗口满之前，前面那些字的 key 和 value 没变过。
       存起来，每步就只需要算新来的那一个字。
-改动：模型和 v12 一样，只有 Head 多了 cache，BabyGPT.forward 多了 start（新来的字从第几个位置数起）。
+改动：模型和 v12 一样，只有 Head 多了 cache，BabyGPT.forward 多了 start（新来的字从第几个位置数起）；
+      generate 里多了 temperature、top_k，写一个字就交出一个。
 运行：先 python babygpt_v12_wandb.py，再 python babygpt_sample_with_kvcache.py；空行、Ctrl-C 退出。
 预期：逐字吐出，最后报速度。
-看什么：把 use_kv_cache 改成 False，文字一模一样，只是慢了。
+看什么：把 use_kv_cache 改成 False 再跑一遍，同样的开头，文字一模一样，只是慢了。
       前文超过 block_size 时，只留最近一半，重新读进空的缓存：位置向量是按位置学的，
       字往前挪一格，位置就变了，存下的 key、value 全部作废，所以不能一格一格地滑。
-试试：temperature 小则稳、大则野；top_k = 10；开头写成“水调歌头 苏轼\\n”，\\n 表示另起一行。
+试试：temperature 小则稳、大则野；top_k = 10；开头写成“水调歌头 苏轼\n”，\n 表示另起一行。
 """
 import time
 from pathlib import Path
@@ -31,11 +32,11 @@ model_path = Path(__file__).with_name("model.pth")
 if not model_path.exists():
     raise SystemExit("脚本旁边没有 model.pth，请先运行 python babygpt_v12_wandb.py 训练一个。")
 try:
-    checkpoint = torch.load(model_path, map_location=device, weights_only=True)  # 只读数据，不执行文件里的代码
+    checkpoint = torch.load(model_path, map_location=device, weights_only=True)  # 不执行文件里的代码
     config, chars, weights = checkpoint["config"], checkpoint["chars"], checkpoint["model"]
     block_size, n_embed, n_head = config["block_size"], config["n_embed"], config["n_head"]
     n_layer, dropout = config["n_layer"], config["dropout"]
-    vocab_size = len("".join(chars))  # V
+    vocab_size = len("".join(chars))  # V；chars 若不是一个个字，join 会报错
 except Exception as error:
     raise SystemExit("model.pth 读不出来：文件不完整，或者不是 babygpt_v12_wandb.py 存的。"
                      f"请重新运行它。（{type(error).__name__}）")
@@ -54,16 +55,16 @@ class Tokenizer:  # 字 ↔ 编号：模型只认得数字
 tokenizer = Tokenizer(chars)
 
 # ---------- 模型 ----------
-class Head(nn.Module):  # 一个因果自注意力头：每个字看看前面有谁，按相关程度把它们的信息取来
-    def __init__(self, head_size):
+class Head(nn.Module):  # 一个因果自注意力头：每个字看看自己和前面的字，按相关程度取来它们的信息
+    def __init__(self, head_size):  # head_size 简写 hs：这个头的 q、k、v 多宽
         super().__init__()
         self.query = nn.Linear(n_embed, head_size, bias=False)  # 我在找什么
         self.key = nn.Linear(n_embed, head_size, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, head_size, bias=False)  # 找到了我，能拿走什么
-        # 真的地方是未来，不许看。buffer 不参加训练，但跟着模型一起搬到 GPU
-        self.register_buffer("mask", torch.ones(block_size, block_size).triu(1).bool())  # (T, T)
+        # 值为 True 的位置是未来，不许看。buffer 不参加训练，但跟着模型一起搬到 GPU
+        self.register_buffer("mask", torch.ones(block_size, block_size).triu(1).bool())
         self.dropout = nn.Dropout(dropout)
-        self.cache = None  # 前文的 k 和 v
+        self.cache = None  # 前文的 k 和 v，各 (B, S, hs)
 
     def forward(self, x):
         T = x.shape[1]  # 新来的字数：用缓存时，多半只有 1 个
@@ -75,11 +76,11 @@ class Head(nn.Module):  # 一个因果自注意力头：每个字看看前面有
             v = torch.cat([self.cache[1], v], dim=1)  # (B, S, hs)
         self.cache = k, v
         S = k.shape[1]
-        # hs 个乘积相加，方差也大了 hs 倍；除以 √hs 拉回来，免得 softmax 只盯住一个字
-        weights = q @ k.transpose(-2, -1) * k.shape[-1] ** -0.5  # (B, T, hs) @ (B, hs, S) -> (B, T, S)
+        # 第 t 行是第 t 个字给各个字打的分。hs 个乘积相加，标准差是 √hs 倍；除回去，免得 softmax 只盯一个字
+        weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, S) -> (B, T, S)
         weights = weights.masked_fill(self.mask[S - T:S, :S], float("-inf"))  # 新字占着最后 T 行
         weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1
-        weights = self.dropout(weights)
+        weights = self.dropout(weights)  # 随机丢掉一些，其余放大 1 / (1 - dropout) 倍，平均不变
         return weights @ v  # (B, T, S) @ (B, S, hs) -> (B, T, hs)
 
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来
@@ -90,7 +91,8 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x):
-        return self.dropout(self.proj(torch.cat([head(x) for head in self.heads], dim=-1)))  # -> (B, T, C)
+        # n_head 个 (B, T, hs) 拼成 (B, T, C)，再投影，还是 (B, T, C)
+        return self.dropout(self.proj(torch.cat([head(x) for head in self.heads], dim=-1)))
 
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
@@ -124,7 +126,7 @@ class BabyGPT(nn.Module):
         self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量
         self.position_embedding = nn.Embedding(block_size, n_embed)  # 每个位置一个向量
         self.blocks = nn.Sequential(*[Block() for _ in range(n_layer)])
-        self.ln_f = nn.LayerNorm(n_embed)
+        self.ln_f = nn.LayerNorm(n_embed)  # 残差一路加下来，出口再归一次
         self.lm_head = nn.Linear(n_embed, vocab_size)  # 由向量猜下一个字：给每种字打一个分
 
     def forward(self, idx, start=0):  # idx 从第 start 个位置数起；start = 0 就是从头读，旧缓存作废
@@ -133,6 +135,7 @@ class BabyGPT(nn.Module):
                 for head in block.attention.heads:
                     head.cache = None
         x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
+        # (B, T, C) + (T, C)
         x = x + self.position_embedding(torch.arange(start, start + idx.shape[1], device=idx.device))
         x = self.blocks(x)  # (B, T, C)
         x = self.ln_f(x)  # (B, T, C)
@@ -143,7 +146,7 @@ class BabyGPT(nn.Module):
         new = idx  # 还没读过的字
         for _ in range(max_new_tokens):
             if idx.shape[1] > block_size:  # 窗口满了：留下最近一半，从头读
-                idx = new = idx[:, -max(1, block_size // 2):]  # (B, T) -> (B, T/2)
+                idx = new = idx[:, -max(1, block_size // 2):]  # (B, block_size+1) -> (B, block_size//2)
             if not use_kv_cache:
                 new = idx
             logits = self(new, start=idx.shape[1] - new.shape[1]) / max(temperature, 1e-6)  # (B, V)

@@ -1,10 +1,11 @@
 """v12：记录与保存。用 Weights & Biases 记下每次实验，把最好的模型存成 model.pth。
 
 改动：wandb 记下超参数、loss、速度和途中的样文；验证 loss 每创新低，就存一次 model.pth，最后用最好的那份采样。
-      没有账号、没有网也能跑：没登录就自动离线，只记在 ./wandb/ 里。
+      没有账号也能跑：没登录就自动离线，只记在 ./wandb/ 里。
 运行：python babygpt_v12_wandb.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。（和 v11 一样的训练）
 看什么：按一下 Ctrl-C 会走完手头这一步，照样保存、采样、收尾，等几秒就好。
+      重跑会覆盖 model.pth，想留着上次的，先改个名。
 试试：接着运行 python babygpt_sample_with_kvcache.py，用存下的模型写你自己的开头。
 """
 import math
@@ -31,9 +32,9 @@ device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is
 prompts = ["春江", "往事"]  # 训练完，让模型接着这些开头往下写
 max_new_tokens = 100  # 每个开头写多少字
 if device == "cuda":  # 有 NVIDIA GPU：放开手脚
-    batch_size = 64
-    block_size = 256
-    n_embed = 384
+    batch_size = 64  # B：一步同时学几段文本
+    block_size = 256  # T：每段多长，也是模型最多能看多远
+    n_embed = 384  # C：每个字用多少个数来表示
     n_head = 6
     n_layer = 6
     dropout = 0.2
@@ -45,7 +46,7 @@ else:  # 只有 CPU（或 Mac）：2 个核约 10 分钟里，能学多好学多
     n_embed = 128
     n_head = 4
     n_layer = 4
-    dropout = 0.0
+    dropout = 0.0  # 十分钟还学不到过拟合，用不着
     learning_rate = 5e-3
     max_iters = 4800
 eval_interval = 500  # 每隔多少步评估一次
@@ -89,14 +90,14 @@ if n_embed % n_head:
 prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
 
 # ---------- 模型 ----------
-class Head(nn.Module):  # 一个因果自注意力头：每个字看看前面有谁，按相关程度把它们的信息取来
-    def __init__(self, head_size):
+class Head(nn.Module):  # 一个因果自注意力头：每个字看看自己和前面的字，按相关程度取来它们的信息
+    def __init__(self, head_size):  # head_size 简写 hs：这个头的 q、k、v 多宽
         super().__init__()
         self.query = nn.Linear(n_embed, head_size, bias=False)  # 我在找什么
         self.key = nn.Linear(n_embed, head_size, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, head_size, bias=False)  # 找到了我，能拿走什么
-        # 真的地方是未来，不许看。buffer 不参加训练，但跟着模型一起搬到 GPU
-        self.register_buffer("mask", torch.ones(block_size, block_size).triu(1).bool())  # (T, T)
+        # 值为 True 的位置是未来，不许看。buffer 不参加训练，但跟着模型一起搬到 GPU
+        self.register_buffer("mask", torch.ones(block_size, block_size).triu(1).bool())
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x):
@@ -104,11 +105,11 @@ class Head(nn.Module):  # 一个因果自注意力头：每个字看看前面有
         q = self.query(x)  # (B, T, C) -> (B, T, hs)
         k = self.key(x)  # (B, T, C) -> (B, T, hs)
         v = self.value(x)  # (B, T, C) -> (B, T, hs)
-        # hs 个乘积相加，方差也大了 hs 倍；除以 √hs 拉回来，免得 softmax 只盯住一个字
-        weights = q @ k.transpose(-2, -1) * k.shape[-1] ** -0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
-        weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))
+        # 第 t 行是第 t 个字给各个字打的分。hs 个乘积相加，标准差是 √hs 倍；除回去，免得 softmax 只盯一个字
+        weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
+        weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))  # -inf 经过 softmax 就是 0
         weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1
-        weights = self.dropout(weights)
+        weights = self.dropout(weights)  # 随机丢掉一些，其余放大 1 / (1 - dropout) 倍，平均不变
         return weights @ v  # (B, T, T) @ (B, T, hs) -> (B, T, hs)
 
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来
@@ -119,7 +120,8 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x):
-        return self.dropout(self.proj(torch.cat([head(x) for head in self.heads], dim=-1)))  # -> (B, T, C)
+        # n_head 个 (B, T, hs) 拼成 (B, T, C)，再投影，还是 (B, T, C)
+        return self.dropout(self.proj(torch.cat([head(x) for head in self.heads], dim=-1)))
 
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
@@ -153,7 +155,7 @@ class BabyGPT(nn.Module):
         self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量
         self.position_embedding = nn.Embedding(block_size, n_embed)  # 每个位置一个向量
         self.blocks = nn.Sequential(*[Block() for _ in range(n_layer)])
-        self.ln_f = nn.LayerNorm(n_embed)
+        self.ln_f = nn.LayerNorm(n_embed)  # 残差一路加下来，出口再归一次
         self.lm_head = nn.Linear(n_embed, vocab_size)  # 由向量猜下一个字：给每种字打一个分
 
     def forward(self, idx, targets=None):
@@ -164,13 +166,13 @@ class BabyGPT(nn.Module):
         if targets is None:  # 生成时只用得着最后一个位置的打分，别的不必算
             return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
         logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # 内含 softmax；(B*T, V) -> ()
         return logits, loss
 
     @torch.no_grad()
     def generate(self, idx, max_new_tokens):
         for _ in range(max_new_tokens):
-            logits, _ = self(idx[:, -block_size:])  # 位置向量只有 block_size 个，再早的字看不到了；(B, V)
+            logits, _ = self(idx[:, -block_size:])  # 位置只有 block_size 个，再早的看不到了；(B, V)
             probs = F.softmax(logits, dim=-1)  # (B, V)
             idx_next = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(B, 1)
             idx = torch.cat([idx, idx_next], dim=1)  # (B, T) -> (B, T+1)
@@ -180,10 +182,10 @@ def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_siz
     index = starts[:, None] + torch.arange(block_size, device=device)  # (B, 1) + (T,) -> (B, T)
     return data[index], data[index + 1]  # (B, T), (B, T)
 
-@torch.no_grad()
-def estimate_loss():  # 考题均匀铺满全文，每次都一样：两个 loss 不同，只会是模型不同
+@torch.no_grad()  # 只打分，不学习，不用记账求梯度
+def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一版、哪一步的 loss，都能直接比
     losses = {}
-    model.eval()
+    model.eval()  # 评估时关掉 Dropout（v10 起才有）
     for split, data in [("train", train_data), ("val", val_data)]:
         n = eval_iters * max(1, 1000 // block_size)  # 一共考几段
         starts = torch.arange(n, device=device) * (len(data) - block_size) // n  # (n,)
@@ -200,10 +202,10 @@ print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size)
 
 config = dict(batch_size=batch_size, block_size=block_size, n_embed=n_embed, n_head=n_head, n_layer=n_layer,
               dropout=dropout, learning_rate=learning_rate, max_iters=max_iters)
-offline = "WANDB_MODE" not in os.environ and not wandb.login(prompt=False, verify=False)
-if offline:
-    print("没有登录 wandb，这次只记在本地；想上传，先 wandb login，再照训练完打印的 wandb sync 命令做。")
 try:
+    offline = "WANDB_MODE" not in os.environ and not wandb.login(prompt=False, verify=False)
+    if offline:
+        print("没有登录 wandb，这次只记在本地；想上传，先 wandb login，再照训练完打印的 wandb sync 命令做。")
     wandb.init(project="babygpt", config=config, mode="offline" if offline else None)
 except wandb.Error as error:
     raise SystemExit(f"wandb 启动失败，请检查网络，或设环境变量 WANDB_MODE=offline 再跑。（{error}）")
@@ -234,14 +236,14 @@ for step in range(max_iters + 1):
         train_seconds = time.perf_counter() - start_time - eval_seconds
         speed = step * batch_size * block_size / train_seconds  # 每秒学多少字，不算评估花的时间
         losses = estimate_loss()
-        texts = wandb.Table(columns=["text"], data=[[text] for text in sample()])
-        wandb.log({"train_loss": losses["train"], "val_loss": losses["val"], "tokens_per_s": speed,
-                   "samples": texts}, step=step)
         if step and losses["val"] < best_val_loss:
             best_val_loss = losses["val"]
             checkpoint = {"config": config, "chars": tokenizer.chars, "model": model.state_dict()}
             torch.save(checkpoint, model_path.with_suffix(".tmp"))
             os.replace(model_path.with_suffix(".tmp"), model_path)  # 写完才换名：中途被杀，旧文件也完好
+        texts = wandb.Table(columns=["text"], data=[[text] for text in sample()])
+        wandb.log({"train_loss": losses["train"], "val_loss": losses["val"], "tokens_per_s": speed,
+                   "samples": texts}, step=step)
         elapsed = time.perf_counter() - start_time
         eval_seconds = elapsed - train_seconds
         remaining = f"{elapsed / step * (max_iters - step):.0f}" if step else "?"
@@ -259,7 +261,7 @@ for step in range(max_iters + 1):
     loss.backward()
     optimizer.step()
 
-if step:
+if best_val_loss < math.inf:
     model.load_state_dict(torch.load(model_path, map_location=device, weights_only=True)["model"])
     print(f"取回验证 loss 最低的权重（{best_val_loss:.4f}），存在 {model_path.name}")
 # ---------- 采样 ----------

@@ -4,7 +4,7 @@
 运行：python babygpt_v2_position.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
       几乎不比 v1 好：随手截的一段文本，第几个字本身说明不了什么。
-      位置要等字与字能互相看（v3）才有用，那时它说的是“离我多远”。
+      位置要等字与字能互相看（v3）才有用，那时就能比较两个位置，知道谁离我近。
 看什么：forward 里的 (B, T, C) + (T, C)，同一张位置表加给每一段文本。
 试试：diff 完这一版，想想：打乱前面的字，v2 的预测会变吗？（不会，它还是只看最后一个字。）
 """
@@ -24,9 +24,9 @@ device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is
 prompts = ["春江", "往事"]  # 训练完，让模型接着这些开头往下写
 max_new_tokens = 100  # 每个开头写多少字
 batch_size = 16  # B：一步同时学几段文本
-block_size = 32  # T：每段多长，也是模型最多能看多远
+block_size = 32  # T：每段多长；从 v2 起，也是模型最多能看多远
 n_embed = 96  # C：每个字用多少个数来表示
-learning_rate = 5e-3
+learning_rate = 5e-3  # 每一步迈多大
 max_iters = 3000  # 训练多少步
 eval_interval = 500  # 每隔多少步评估一次
 eval_iters = 20  # 每次评估在训练集、验证集上各算几批（每批约 1000 字）
@@ -80,13 +80,13 @@ class BabyGPT(nn.Module):
         if targets is None:  # 生成时只用得着最后一个位置的打分，别的不必算
             return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
         logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # 内含 softmax；(B*T, V) -> ()
         return logits, loss
 
     @torch.no_grad()
     def generate(self, idx, max_new_tokens):
         for _ in range(max_new_tokens):
-            logits, _ = self(idx[:, -block_size:])  # 位置向量只有 block_size 个，再早的字看不到了；(B, V)
+            logits, _ = self(idx[:, -block_size:])  # 位置只有 block_size 个，再早的看不到了；(B, V)
             probs = F.softmax(logits, dim=-1)  # (B, V)
             idx_next = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(B, 1)
             idx = torch.cat([idx, idx_next], dim=1)  # (B, T) -> (B, T+1)
@@ -96,10 +96,10 @@ def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_siz
     index = starts[:, None] + torch.arange(block_size, device=device)  # (B, 1) + (T,) -> (B, T)
     return data[index], data[index + 1]  # (B, T), (B, T)
 
-@torch.no_grad()
-def estimate_loss():  # 考题均匀铺满全文，每次都一样：两个 loss 不同，只会是模型不同
+@torch.no_grad()  # 只打分，不学习，不用记账求梯度
+def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一版、哪一步的 loss，都能直接比
     losses = {}
-    model.eval()
+    model.eval()  # 评估时关掉 Dropout（v10 起才有）
     for split, data in [("train", train_data), ("val", val_data)]:
         n = eval_iters * max(1, 1000 // block_size)  # 一共考几段
         starts = torch.arange(n, device=device) * (len(data) - block_size) // n  # (n,)

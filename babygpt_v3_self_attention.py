@@ -4,7 +4,7 @@
 运行：python babygpt_v3_self_attention.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
 看什么：mask 挡住未来，不然就是偷看答案；weights 每一行加起来是 1。
-试试：去掉 * k.shape[-1] ** -0.5，或者把 mask 那一行注释掉，看 loss 会假到什么地步。
+试试：注释掉 masked_fill 那一行，loss 会低到什么地步？再看看它写的字。（别忘了改回来。）
 """
 import math
 import time
@@ -22,9 +22,9 @@ device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is
 prompts = ["春江", "往事"]  # 训练完，让模型接着这些开头往下写
 max_new_tokens = 100  # 每个开头写多少字
 batch_size = 16  # B：一步同时学几段文本
-block_size = 32  # T：每段多长，也是模型最多能看多远
+block_size = 32  # T：每段多长；从 v2 起，也是模型最多能看多远
 n_embed = 96  # C：每个字用多少个数来表示
-learning_rate = 5e-3
+learning_rate = 5e-3  # 每一步迈多大
 max_iters = 3000  # 训练多少步
 eval_interval = 500  # 每隔多少步评估一次
 eval_iters = 20  # 每次评估在训练集、验证集上各算几批（每批约 1000 字）
@@ -65,23 +65,23 @@ if not all(prompts):
 prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
 
 # ---------- 模型 ----------
-class Head(nn.Module):  # 一个因果自注意力头：每个字看看前面有谁，按相关程度把它们的信息取来
-    def __init__(self, head_size):
+class Head(nn.Module):  # 一个因果自注意力头：每个字看看自己和前面的字，按相关程度取来它们的信息
+    def __init__(self, head_size):  # head_size 简写 hs：这个头的 q、k、v 多宽
         super().__init__()
         self.query = nn.Linear(n_embed, head_size, bias=False)  # 我在找什么
         self.key = nn.Linear(n_embed, head_size, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, head_size, bias=False)  # 找到了我，能拿走什么
-        # 真的地方是未来，不许看。buffer 不参加训练，但跟着模型一起搬到 GPU
-        self.register_buffer("mask", torch.ones(block_size, block_size).triu(1).bool())  # (T, T)
+        # 值为 True 的位置是未来，不许看。buffer 不参加训练，但跟着模型一起搬到 GPU
+        self.register_buffer("mask", torch.ones(block_size, block_size).triu(1).bool())
 
     def forward(self, x):
         T = x.shape[1]
         q = self.query(x)  # (B, T, C) -> (B, T, hs)
         k = self.key(x)  # (B, T, C) -> (B, T, hs)
         v = self.value(x)  # (B, T, C) -> (B, T, hs)
-        # hs 个乘积相加，方差也大了 hs 倍；除以 √hs 拉回来，免得 softmax 只盯住一个字
-        weights = q @ k.transpose(-2, -1) * k.shape[-1] ** -0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
-        weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))
+        # 第 t 行是第 t 个字给各个字打的分。hs 个乘积相加，标准差是 √hs 倍；除回去，免得 softmax 只盯一个字
+        weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
+        weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))  # -inf 经过 softmax 就是 0
         weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1
         return weights @ v  # (B, T, T) @ (B, T, hs) -> (B, T, hs)
 
@@ -100,13 +100,13 @@ class BabyGPT(nn.Module):
         if targets is None:  # 生成时只用得着最后一个位置的打分，别的不必算
             return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
         logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # 内含 softmax；(B*T, V) -> ()
         return logits, loss
 
     @torch.no_grad()
     def generate(self, idx, max_new_tokens):
         for _ in range(max_new_tokens):
-            logits, _ = self(idx[:, -block_size:])  # 位置向量只有 block_size 个，再早的字看不到了；(B, V)
+            logits, _ = self(idx[:, -block_size:])  # 位置只有 block_size 个，再早的看不到了；(B, V)
             probs = F.softmax(logits, dim=-1)  # (B, V)
             idx_next = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(B, 1)
             idx = torch.cat([idx, idx_next], dim=1)  # (B, T) -> (B, T+1)
@@ -116,10 +116,10 @@ def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_siz
     index = starts[:, None] + torch.arange(block_size, device=device)  # (B, 1) + (T,) -> (B, T)
     return data[index], data[index + 1]  # (B, T), (B, T)
 
-@torch.no_grad()
-def estimate_loss():  # 考题均匀铺满全文，每次都一样：两个 loss 不同，只会是模型不同
+@torch.no_grad()  # 只打分，不学习，不用记账求梯度
+def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一版、哪一步的 loss，都能直接比
     losses = {}
-    model.eval()
+    model.eval()  # 评估时关掉 Dropout（v10 起才有）
     for split, data in [("train", train_data), ("val", val_data)]:
         n = eval_iters * max(1, 1000 // block_size)  # 一共考几段
         starts = torch.arange(n, device=device) * (len(data) - block_size) // n  # (n,)

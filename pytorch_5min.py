@@ -2,15 +2,15 @@
 
 概念：深度学习的训练循环只有五句话：预测、算 loss、清空旧梯度、求新梯度、走一小步。后面每个 babygpt 都一样。
 运行：python pytorch_5min.py（几秒钟）
-预期：w 学到 2 附近，b 学到 1 附近，loss 降到约 0.007（那是数据里掺的噪声，谁也猜不掉）。
-试试：learning_rate 改成 0.001（太慢）或 1.0（飞了）；把 y 改成别的直线。
+预期：w 学到 2 附近，b 学到 1 附近，loss 降到约 0.007（那是数据里掺的噪声，谁也消不掉）。
+试试：learning_rate 改成 0.001（太慢）或 2.0（飞了）；把 y 改成别的直线。
 """
 import torch
 import torch.nn as nn
 
 torch.manual_seed(42)
 
-# ---------- 张量：会自动求导的多维数组 ----------
+# ---------- 张量：多维数组，需要时还能自动求导 ----------
 a = torch.tensor([[1.0, 2.0], [3.0, 4.0]])  # (2, 2)
 print("形状", tuple(a.shape), "，矩阵乘法", (a @ a).tolist(), "，按列求平均", a.mean(dim=0).tolist())
 
@@ -44,7 +44,7 @@ optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate)  # 沿着 loss
 
 # ---------- 训练循环 ----------
 for step in range(max_iters + 1):
-    prediction = model(x)  # 1. 预测，(100, 1)
+    prediction = model(x)  # 1. 预测（就是调用 forward），(100, 1)
     loss = loss_fn(prediction, y)  # 2. 差多少，()
     if step % 50 == 0:
         print(f"step {step:3d}/{max_iters} | loss {loss.item():.4f}")

@@ -1,6 +1,6 @@
 """二元模型的张量版：同一个模型，把“一个字一个字地数”换成“一批字一起数”。
 
-概念：向量化。下标也可以是张量，一次查、一次改一大片，Python 里不再有逐字的循环。
+概念：向量化。下标也可以是张量，一次查、一次改一大片，学习和打分都不用逐字循环。
 改动：只有列表变张量；超参数、公式、训练循环和 simplebigrammodel.py 一样，喂同样的批，数出的次数分毫不差。
 运行：python simplebigrammodel_torch.py（2 核 CPU 上约 10 秒）
 预期：验证 loss 约 4.80，和纯 Python 版一样（随机抽的批不同，末位会差一点）。
@@ -20,7 +20,7 @@ prompts = ["春江", "往事"]
 max_new_tokens = 100
 batch_size = 16  # B：一步数几段文本
 block_size = 32  # T：每段多长
-backoff = 500
+backoff = 500  # 掺多少字频，见 probability
 max_iters = 10000
 eval_interval = 2000
 eval_iters = 20

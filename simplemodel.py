@@ -28,8 +28,8 @@ stoi = {ch: i for i, ch in enumerate(chars)}
 unknown = sorted(set("".join(prompts)) - set(chars))
 if unknown:
     raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
-if not all(prompts):
-    raise SystemExit("prompts 里有空的开头，请至少写一个字。")
+if not prompts or not all(prompts):
+    raise SystemExit("prompts 至少要有一个开头，每个开头至少写一个字。")
 data = [stoi[ch] for ch in text]
 train_data = data[:int(len(data) * train_data_ratio)]
 
@@ -46,7 +46,7 @@ print(f"“{chars[i]}”后面最常见：" + "，".join(f"{chars[j]!r} {transit
 for prompt in prompts:
     ids = [stoi[ch] for ch in prompt]
     for _ in range(max_new_tokens):
-        followers = transition[ids[-1]] or {stoi[text[0]]: 1}
+        followers = transition[ids[-1]] or {stoi[text[0]]: 1}  # 后面谁都没跟过，就退回全文第一个字
         ids += random.choices(list(followers), weights=followers.values())
     print("-" * 20)
     print("".join(chars[i] for i in ids))

@@ -38,8 +38,8 @@ unknown = sorted(set("".join(prompts)) - set(chars))
 if unknown:
     raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
 # 空的开头也不行：没有“前一个字”，就没法猜下一个
-if not all(prompts):
-    raise SystemExit("prompts 里有空的开头，请至少写一个字。")
+if not prompts or not all(prompts):
+    raise SystemExit("prompts 至少要有一个开头，每个开头至少写一个字。")
 # 整篇文本变成一长串编号
 data = [stoi[ch] for ch in text]
 # 取前 90%
