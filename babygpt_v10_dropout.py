@@ -190,6 +190,8 @@ for step in range(max_iters + 1):
         train_seconds = time.perf_counter() - start_time - eval_seconds
         speed = step * batch_size * block_size / train_seconds  # 每秒学多少字，不算评估花的时间
         losses = estimate_loss()
+        if not math.isfinite(losses["train"]):
+            raise SystemExit(f"第 {step} 步 loss 成了 {losses['train']}，多半是 learning_rate 太大，请改小。")
         elapsed = time.perf_counter() - start_time
         eval_seconds = elapsed - train_seconds
         remaining = f"{elapsed / step * (max_iters - step):.0f}" if step else "?"

@@ -236,6 +236,8 @@ for step in range(max_iters + 1):
         train_seconds = time.perf_counter() - start_time - eval_seconds
         speed = step * batch_size * block_size / train_seconds  # 每秒学多少字，不算评估花的时间
         losses = estimate_loss()
+        if not math.isfinite(losses["train"]):
+            raise SystemExit(f"第 {step} 步 loss 成了 {losses['train']}，多半是 learning_rate 太大，请改小。")
         if step and losses["val"] < best_val_loss:
             best_val_loss = losses["val"]
             checkpoint = {"config": config, "chars": tokenizer.chars, "model": model.state_dict()}

@@ -324,6 +324,18 @@ def test_v11_is_v10_when_the_hyperparameters_are(loaded):
     assert helpers.steps(a["stdout"])[0][:4] == helpers.steps(b["stdout"])[0][:4]
 
 
+def test_v6_with_one_layer_is_v5(loaded):
+    hyper = dict(max_iters=20, eval_interval=10)
+    a, b = loaded(V[5], **hyper), loaded(V[6], **hyper, n_layer=1)
+    assert [row[:4] for row in helpers.steps(a["stdout"])] == [row[:4] for row in helpers.steps(b["stdout"])]
+
+
+def test_v10_without_dropout_is_v9(loaded):
+    hyper = dict(max_iters=20, eval_interval=10)
+    a, b = loaded(V[9], **hyper), loaded(V[10], **hyper, dropout=0.0)
+    assert [row[:4] for row in helpers.steps(a["stdout"])] == [row[:4] for row in helpers.steps(b["stdout"])]
+
+
 def test_v11_schedule(loaded):
     namespace = loaded(V[11], learning_rate=1e-3, max_iters=150, eval_interval=1000)
     last = namespace["optimizer"].param_groups[0]["lr"]

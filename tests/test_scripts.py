@@ -127,6 +127,19 @@ def test_heads_must_divide_the_width(number, tmp_path, corpus):
         helpers.load(helpers.edit(V[number], tmp_path, corpus=corpus, **{**helpers.TINY, "n_head": 3}))
 
 
+@pytest.mark.parametrize("number", [1, 10, 12])
+def test_learning_rate_too_high_is_one_sentence(number, tmp_path, corpus, monkeypatch):
+    """loss 成了 nan，马上停下说明白，别等到采样时报一屏错。"""
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    script = helpers.edit(
+        V[number], tmp_path, corpus=corpus, **{**helpers.TINY, "learning_rate": 1e30, "max_iters": 200, "eval_interval": 50}
+    )
+    (tmp_path / "model.pth").write_bytes(b"old")
+    with pytest.raises(SystemExit, match="learning_rate 太大"):
+        helpers.load(script)
+    assert (tmp_path / "model.pth").read_bytes() == b"old"
+
+
 def test_an_error_is_one_line_on_screen(folders):
     scripts, elsewhere = folders
     result = helpers.run(helpers.edit(V[1], scripts, prompts=["春😀"]), elsewhere)

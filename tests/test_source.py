@@ -122,7 +122,7 @@ def test_lines_as_the_reader_sees_them(name):
         assert width <= 110, f"{name}:{number} 有 {width} 列"
         assert line == line.rstrip(), f"{name}:{number} 行尾有空格"
     assert not any(t.string == ";" for t in tokenize.generate_tokens(io.StringIO(text).readline)), "一行一句"
-    assert re.match('"""[^\n]+[。？！]\n\n', text), "开头要有文档字符串，第一行说概念"
+    assert re.match('r?"""[^\n]+[。？！]\n\n', text), "开头要有文档字符串，第一行说概念"
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
