@@ -266,6 +266,7 @@ for step in range(max_iters + 1):
 if best_val_loss < math.inf:
     model.load_state_dict(torch.load(model_path, map_location=device, weights_only=True)["model"])
     print(f"取回验证 loss 最低的权重（{best_val_loss:.4f}），存在 {model_path.name}")
+
 # ---------- 采样 ----------
 model.eval()
 for idx in prompt_ids:

@@ -4,7 +4,7 @@
 运行：python babygpt_v4_multihead_attention.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
 看什么：torch.cat 之后的宽度又回到 C。
-试试：把 n_head 改成 1、2、8、16，哪个最好？
+试试：把 n_head 改成 1、2、12、24，哪个最好？
 """
 import math
 import time
@@ -24,8 +24,8 @@ max_new_tokens = 100  # 每个开头写多少字
 batch_size = 16  # B：一步同时学几段文本
 block_size = 32  # T：每段多长；从 v2 起，也是模型最多能看多远
 n_embed = 96  # C：每个字用多少个数来表示
-n_head = 4  # 注意力头的个数
-learning_rate = 5e-3  # 每一步迈多大
+n_head = 6  # 注意力头的个数
+learning_rate = 6e-3  # 每一步迈多大
 max_iters = 3000  # 训练多少步
 eval_interval = 500  # 每隔多少步评估一次
 eval_iters = 20  # 每次评估在训练集、验证集上各算几批（每批约 1000 字）

@@ -1,20 +1,16 @@
 """测试共用的工具：像读者那样改超参数、把脚本跑起来、读它打印的东西。"""
 
-import contextlib
-import io
 import math
 import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-VERSIONS = sorted((p.name for p in ROOT.glob("babygpt_v*.py")), key=lambda name: int(re.search(r"_v(\d+)", name)[1]))
-V = {int(re.search(r"_v(\d+)", name)[1]): name for name in VERSIONS}
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+from scripts import ROOT, V, VERSIONS, edit, load, samples, steps  # noqa: E402, F401
+
 SAMPLER = "babygpt_sample_with_kvcache.py"
 TWINS = {name: name.replace(".py", "_with_comments.py") for name in ("simplemodel.py", "simplebigrammodel.py")}
 BASELINES = ["simplemodel.py", "simplebigrammodel.py", "simplebigrammodel_torch.py", *TWINS.values()]
@@ -24,33 +20,6 @@ HOME = tempfile.TemporaryDirectory()
 
 # 小模型：几秒跑完，又样样俱全
 TINY = dict(batch_size=4, block_size=16, n_embed=16, n_head=2, n_layer=2, eval_iters=2, max_iters=0, max_new_tokens=5)
-SETTINGS = re.compile(r"(# ---------- (?:超参数|设置).*\n)")
-STEP = re.compile(
-    r"^step +(\d+)/(\d+) \| train loss ([\d.naif]+) \| val loss ([\d.naif]+)(?: \| ([\d,]+) tokens/s)?", re.M
-)
-
-
-def edit(name, folder, corpus=None, **hyper):
-    """把根目录的脚本 name 抄到 folder（Path），只改“超参数”那一段里 hyper 的赋值，旁边放好 ci.txt；返回新脚本的 Path。
-
-    corpus 是字符串时写成 ci.txt，否则链到仓库里的那份。脚本里没有的超参数不管（v1 没有 n_head）。
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    before, title, rest = re.split(SETTINGS, (ROOT / name).read_text(encoding="utf-8"), maxsplit=1)
-    settings, after = rest.split("\n# ----------", 1)
-    for key, value in hyper.items():
-        settings = re.sub(rf"^( *){key} = [^#\n]*?(?=  #|$)", rf"\g<1>{key} = {value!r}", settings, flags=re.M)
-    script = folder / name
-    script.write_text(f"{before}{title}{settings}\n# ----------{after}", encoding="utf-8")
-    target = folder / "ci.txt"
-    if corpus is not None:
-        target.write_text(corpus, encoding="utf-8")
-    elif not target.exists():
-        try:
-            target.symlink_to(ROOT / "ci.txt")
-        except OSError:  # Windows 上建链接要权限
-            shutil.copy(ROOT / "ci.txt", target)
-    return script
 
 
 def environment(**extra):
@@ -65,33 +34,6 @@ def run(script, cwd, input="", env=None, timeout=120):
         [sys.executable, str(script)], cwd=cwd, input=input, capture_output=True, encoding="utf-8",
         env=env or environment(), timeout=timeout,
     )
-
-
-def load(script):
-    """在本进程里把 script 从头跑到尾，返回它的全局变量（dict）；打印的东西在 ["stdout"]。"""
-    namespace = {"__name__": "__main__", "__file__": str(script)}
-    handler = signal.getsignal(signal.SIGINT)
-    output = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(output):
-            exec(compile(script.read_text(encoding="utf-8"), str(script), "exec"), namespace)
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    namespace["stdout"] = output.getvalue()
-    return namespace
-
-
-def steps(stdout):
-    """读出训练时打印的每一行：[(step, max_iters, train_loss, val_loss, tokens_per_s 或 None), …]。"""
-    return [
-        (int(s), int(n), float(train), float(val), float(speed.replace(",", "")) if speed else None)
-        for s, n, train, val, speed in STEP.findall(stdout)
-    ]
-
-
-def samples(stdout):
-    """读出采样的几段文字：[str, …]，和 prompts 同序。"""
-    return [part[:-1] for part in stdout.split("-" * 20 + "\n")[1:]]
 
 
 def assert_trained(stdout, max_iters):

@@ -8,10 +8,8 @@ import sys
 
 import pytest
 
-import helpers
-
-sys.path.insert(0, str(helpers.ROOT / "tools"))
-import build_ci  # noqa: E402
+import helpers  # 先于 build_ci：它把 tools/ 放进了 sys.path
+import build_ci
 
 SHA256 = "c1dc841b782b87beffae2a10c13cffa1e8bf0667385888d28206b1fc4ee73dcd"
 FAMOUS = """

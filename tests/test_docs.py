@@ -2,15 +2,13 @@
 
 import ast
 import re
-import sys
 
 import pytest
 
-import helpers
+import helpers  # 先于 measure：它把 tools/ 放进了 sys.path
+import form
+import measure
 from helpers import ROOT, V, VERSIONS
-
-sys.path.insert(0, str(ROOT / "tools"))
-import measure  # noqa: E402
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -38,7 +36,7 @@ def test_recorded_curves_are_whole(results, name):
 
 
 def test_readme_names_only_files_that_exist():
-    named = set(re.findall(r"[\w./]+\.(?:py|txt|json)\b", README)) - {"requirements.txt"}
+    named = set(re.findall(r"[\w./]+\.(?:py|txt|json|svg|md)\b", README)) - {"requirements.txt"}
     assert named and all((ROOT / name).exists() for name in named), named
     assert set(helpers.SCRIPTS) - set(helpers.TWINS.values()) <= named
 
@@ -59,7 +57,7 @@ def test_check_names_what_changed_since_it_was_measured(results, tmp_path, monke
     for name in measure.SCRIPTS:
         helpers.edit(name, tmp_path)
     monkeypatch.setattr(measure, "ROOT", tmp_path)
-    recorded = {"scripts": {name: {"fingerprint": measure.fingerprint(name)} for name in measure.SCRIPTS}}
+    recorded = {"scripts": {name: {"fingerprint": measure.fingerprint(name), "runs": [{}]} for name in measure.SCRIPTS}}
     assert measure.changed(recorded) == []
 
     script = tmp_path / V[3]
@@ -76,12 +74,13 @@ def test_only_the_seed_is_changed(tmp_path, monkeypatch):
     """量的就是读者跑的那份脚本：除了种子，一字不动；打印的数一个不漏地读回来。"""
     monkeypatch.setattr(measure, "ROOT", tmp_path)
     script = helpers.edit(V[2], tmp_path, **{**helpers.TINY, "max_iters": 12, "eval_interval": 5})
-    first, again, other = (measure.run(V[2], seed, 1) for seed in (42, 42, 43))
+    first, again, other = (measure.run(V[2], seed, 1, poems=1) for seed in (42, 42, 43))
     assert [point["step"] for point in first["curve"]] == [0, 5, 10, 12]
     assert [p["val_loss"] for p in first["curve"]] == [p["val_loss"] for p in again["curve"]]
     assert first["val_loss"] != other["val_loss"] and (first["seed"], other["seed"]) == (42, 43)
     assert first["samples"] == again["samples"] and [text[:2] for text in first["samples"]] == ["春江", "往事"]
+    assert first["form"] == again["form"] and first["form"]["poems"] == form.TUNES
     assert first["val_loss"] == first["curve"][-1]["val_loss"] and first["wall_s"] > 0 and first["peak_memory_mb"] > 50
     script.write_text("raise SystemExit('坏了')  # torch.manual_seed(42)\ntorch.manual_seed(42)\n", encoding="utf-8")
     with pytest.raises(RuntimeError, match="坏了"):
-        measure.run(V[2], 42, 1)
+        measure.run(V[2], 42, 1, poems=1)

@@ -21,21 +21,23 @@ import os
 import platform
 import re
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import form
+from scripts import ROOT, VERSIONS, link_corpus, samples, steps
+
 RESULTS = ROOT / "docs" / "results.json"
 README = ROOT / "README.md"
-VERSIONS = sorted((p.name for p in ROOT.glob("babygpt_v*.py")), key=lambda name: int(re.search(r"_v(\d+)", name)[1]))
 SCRIPTS = ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS[:11]]  # v12 的训练和 v11 一模一样
 FIRST_SEED = 42
+FORM = ("ended", "attested", "prefix")
 CORES = os.cpu_count()
 SEED = re.compile(r"^((?:torch\.manual_seed|random\.seed)\()42\)", re.M)
-STEP = re.compile(r"^step +(\d+)/\d+ \| train loss ([\d.]+) \| val loss ([\d.]+)(?: \| ([\d,]+) tokens/s)?", re.M)
 TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.S)
 
 
@@ -61,9 +63,8 @@ def machine():
 def parse(stdout):
     """脚本打印的东西 → dict：curve 是 [{step, train_loss, val_loss, tokens_per_s}]，loss 单位 nat/字；samples 是 [str]。"""
     curve = [
-        {"step": int(step), "train_loss": float(train), "val_loss": float(val)}
-        | ({"tokens_per_s": int(speed.replace(",", ""))} if speed else {})
-        for step, train, val, speed in STEP.findall(stdout)
+        {"step": step, "train_loss": train, "val_loss": val} | ({"tokens_per_s": int(speed)} if step and speed else {})
+        for step, _, train, val, speed in steps(stdout)
     ]
     parameters = re.search(r"参数 ([\d,]+) 个", stdout)
     return {
@@ -71,37 +72,32 @@ def parse(stdout):
         "best_val_loss": min(point["val_loss"] for point in curve),
         "parameters": int(parameters[1].replace(",", "")) if parameters else None,
         "curve": curve,
-        "samples": [part.removesuffix("\n") for part in stdout.split("-" * 20 + "\n")[1:]],
+        "samples": samples(stdout),
     }
 
 
-def run(name, seed, threads):
-    """跑一次 name（种子换成 seed，用 threads 个线程），返回这一次的 dict；wall_s 是秒，peak_memory_mb 是 MiB。
+def run(name, seed, threads, change=lambda source: source, poems=form.SAMPLES):
+    """跑一次 name（种子换成 seed，用 threads 个线程），再给它的模型打格律分，返回这一次的 dict。
 
-    脚本没跑完时抛 RuntimeError，里面是它的报错。
+    change：改源码的函数（str → str），ablate.py 用它拆概念；poems：打分时每个词牌写几首。wall_s 是秒，peak_memory_mb 是 MiB，都不含打分。脚本没跑完时抛 RuntimeError，里面是它的报错。
     """
     with tempfile.TemporaryDirectory() as folder:
         source, count = SEED.subn(rf"\g<1>{seed})", (ROOT / name).read_text(encoding="utf-8"))
         assert count == 1, f"{name} 里该有且只有一处种子"
-        script = Path(folder, name)
-        script.write_text(source, encoding="utf-8")
-        Path(folder, "ci.txt").symlink_to(ROOT / "ci.txt")
-        output = Path(folder, "output")
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONIOENCODING": "utf-8"}
-        started = time.perf_counter()
-        with open(output, "wb") as file:
-            pid = os.posix_spawn(
-                sys.executable, [sys.executable, str(script)], environment,
-                file_actions=[(os.POSIX_SPAWN_DUP2, file.fileno(), 1), (os.POSIX_SPAWN_DUP2, file.fileno(), 2)],
-            )
-            _, status, usage = os.wait4(pid, 0)
-        wall = time.perf_counter() - started
-        stdout = output.read_text(encoding="utf-8")
-    if status:
-        raise RuntimeError(f"{name} 没跑完：\n{stdout}")
+        script, report = Path(folder, name), Path(folder, "report.json")
+        script.write_text(change(source), encoding="utf-8")
+        link_corpus(Path(folder))
+        started = time.time()
+        process = subprocess.run(
+            [sys.executable, form.__file__, "--json", str(report), "--count", str(poems), str(script)],
+            capture_output=True, encoding="utf-8", env={**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONIOENCODING": "utf-8"},
+        )
+        if process.returncode:
+            raise RuntimeError(f"{name} 没跑完：\n{process.stdout}{process.stderr}")
+        scored = json.loads(report.read_text(encoding="utf-8"))
     return {
-        "seed": seed, "alone": threads == CORES, "date": datetime.date.today().isoformat(), **parse(stdout),
-        "wall_s": round(wall, 1), "peak_memory_mb": usage.ru_maxrss // 1024,
+        "seed": seed, "alone": threads == CORES, "date": datetime.date.today().isoformat(), **parse(process.stdout),
+        "wall_s": round(scored["finished"] - started, 1), "peak_memory_mb": scored["peak_memory_mb"], "form": scored["form"],
     }
 
 
@@ -125,6 +121,7 @@ def baselines():
         "uniform": round(math.log(V), 4),
         "unigram": round(-frequency[j].log().mean().item(), 4),
         "bigram": round(-bigram.log().mean().item(), 4),
+        "form_of_real_poems": form.Forms(text).ceiling(),
     }
 
 
@@ -133,30 +130,59 @@ def load():
     return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"scripts": {}}
 
 
+def write_json(path, content):
+    """写 JSON 文件：先写旁边再换名，中途被杀，旧文件也完好。"""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
 def save(results):
-    """写 docs/results.json（先写旁边再换名）。"""
+    """写 docs/results.json，脚本按课程的次序，种子从小到大。"""
     results["scripts"] = {name: results["scripts"][name] for name in SCRIPTS if name in results["scripts"]}
     for entry in results["scripts"].values():
         entry["runs"].sort(key=lambda run: run["seed"])
-    temporary = RESULTS.with_suffix(".tmp")
-    temporary.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(RESULTS)
+    write_json(RESULTS, results)
+
+
+class Progress:
+    """量完一次打印一行：第几次、结果、还需多久。lock 护着结果和打印。"""
+
+    def __init__(self, todo):
+        self.total, self.done, self.started, self.lock = len(todo), 0, time.perf_counter(), threading.Lock()
+
+    def print(self, what, result):
+        self.done += 1
+        left = (time.perf_counter() - self.started) / self.done * (self.total - self.done)
+        print(
+            f"[{self.done}/{self.total}] {what}：验证 loss {result['val_loss']:.4f}，{result['wall_s']:.0f} 秒；"
+            f"还需约 {left / 60:.0f} 分钟", flush=True,
+        )
+
+
+def seeds_from_first(count):
+    """count 个种子：42、43、…"""
+    return range(FIRST_SEED, FIRST_SEED + count)
 
 
 def changed(results):
     """量过之后又改了的，和还没量过的：[(脚本名, 原因), …]。"""
-    return [
-        (name, "还没量过" if name not in results["scripts"] else "量过之后又改了")
-        for name in SCRIPTS
-        if results["scripts"].get(name, {}).get("fingerprint") != fingerprint(name)
-    ]
+    found = []
+    for name in SCRIPTS:
+        entry = results["scripts"].get(name, {})
+        if not entry.get("runs"):
+            found.append((name, "还没量过"))
+        elif entry["fingerprint"] != fingerprint(name):
+            found.append((name, "量过之后又改了"))
+    return found
 
 
 def summary(results, name):
-    """一份脚本的汇总（dict）：各种子的平均 loss、最大最小之差、独占时的用时（秒，中位数）和速度。"""
+    """一份脚本的汇总（dict）：各种子的平均 loss、最大最小之差、格律的平均分，独占时的用时（秒，中位数）和速度。"""
     runs = results["scripts"][name]["runs"]
     losses = [run["val_loss"] for run in runs]
     alone = [run for run in runs if run["alone"]]
+    forms = [run["form"] for run in runs if run["form"]]
     return {
         "train_loss": statistics.mean(run["train_loss"] for run in runs),
         "val_loss": statistics.mean(losses),
@@ -165,6 +191,7 @@ def summary(results, name):
         "wall_s": statistics.median(run["wall_s"] for run in alone),
         "tokens_per_s": statistics.median(run.get("tokens_per_s", 0) for run in alone),
         "parameters": runs[0]["parameters"],
+        "form": {key: statistics.mean(one[key] for one in forms) for key in FORM} if forms else None,
     }
 
 
@@ -176,27 +203,46 @@ def expectation(results, name):
     return f"{results['machine']['cores']} 核 CPU 约 {duration}，验证 loss 约 {numbers['val_loss']:.2f}"
 
 
+def form_columns(scores):
+    """格律的三个分数 → 表里的三格。"""
+    return " | ".join(f"{scores[key]:.0%}" if scores else "" for key in FORM)
+
+
 def table(results):
     """README 里的结果表（Markdown）。"""
+    fixed = results["baselines"]
     rows = [
-        "| 脚本 | 参数 | 训练 loss | 验证 loss | 用时 |", "| --- | ---: | ---: | ---: | ---: |",
-        f"| 瞎猜（ln V） | 0 | | {results['baselines']['uniform']:.2f} | |",
-        f"| 只数字频 | | | {results['baselines']['unigram']:.2f} | |",
-        f"| 数二元（整个训练集） | | | {results['baselines']['bigram']:.2f} | |",
+        "| 脚本 | 参数 | 训练 loss | 验证 loss | 用时 | 收尾 | 合律 | 写对的开头 |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| 瞎猜（ln V） | | | {fixed['uniform']:.2f} | | | | |",
+        f"| 只数字频 | | | {fixed['unigram']:.2f} | | | | |",
+        f"| 数二元（整个训练集） | | | {fixed['bigram']:.2f} | | | | |",
     ]
     for name in results["scripts"]:
         numbers = summary(results, name)
         parameters = f"{numbers['parameters'] / 1e4:.0f} 万" if numbers["parameters"] else ""
         rows.append(
-            f"| `{name}` | {parameters} | {numbers['train_loss']:.2f} | {numbers['val_loss']:.2f} | {numbers['wall_s']:.0f} 秒 |"
+            f"| `{name}` | {parameters} | {numbers['train_loss']:.2f} | {numbers['val_loss']:.2f} | {numbers['wall_s']:.0f} 秒 "
+            f"| {form_columns(numbers['form'])} |"
         )
-    seeds = {summary(results, name)["seeds"] for name in results["scripts"]}
-    counted = f"{min(seeds)}" if len(seeds) == 1 else f"{min(seeds)}–{max(seeds)}"
+    rows.append(f"| 没学过的真词 | | | | | {form_columns(fixed['form_of_real_poems'])} |")
+    summaries = [summary(results, name) for name in results["scripts"]]
+    seeds = sorted({one["seeds"] for one in summaries})
     rows.append("")
     rows.append(
-        f"loss 是 {counted} 个种子的平均，单位 nat/字；用时是 {results['machine']['cores']} 核 CPU 上"
-        "独占运行、从启动到采样完的秒数。数据见 [docs/results.json](docs/results.json)，由 `tools/measure.py` 生成。"
+        f"loss 和格律是 {'–'.join(map(str, seeds))} 个种子的平均，loss 单位 nat/字，各种子之间最多差"
+        f" {max(one['spread'] for one in summaries):.2f}；用时是 {results['machine']['cores']} 核 CPU 上独占运行、从启动到采样完的秒数。"
+        "数据见 [docs/results.json](docs/results.json)，由 `tools/measure.py` 生成。"
     )
+    return "\n".join(rows) + "\n\n" + side_by_side(results)
+
+
+def side_by_side(results):
+    """v10 和 v11 的样文，左右对照（Markdown）：种子 42 那一次写的，一字未改。"""
+    pair = VERSIONS[9:11]
+    columns = [results["scripts"][name]["runs"][0]["samples"] for name in pair]
+    rows = ["| " + " | ".join(f"`{name}`" for name in pair) + " |", "| --- | --- |"]
+    rows += ["| " + " | ".join(text.replace("\n", "<br>") for text in row) + " |" for row in zip(*columns)]
     return "\n".join(rows) + "\n"
 
 
@@ -214,24 +260,18 @@ def measure(results, names, seeds):
         if entry.get("fingerprint") != fingerprint(name):
             results["scripts"][name] = {"fingerprint": fingerprint(name), "runs": []}
         done = {run["seed"] for run in results["scripts"][name]["runs"]}
-        todo += [(name, seed) for seed in range(FIRST_SEED, FIRST_SEED + seeds) if seed not in done]
+        todo += [(name, seed) for seed in seeds_from_first(seeds) if seed not in done]
     results["machine"] = machine()
     results["baselines"] = baselines()
-    lock, started, finished = threading.Lock(), time.perf_counter(), []
+    progress = Progress(todo)
 
     def one(job, threads):
         name, seed = job
         result = run(name, seed, threads)
-        with lock:
+        with progress.lock:
             results["scripts"][name]["runs"].append(result)
             save(results)
-            finished.append(job)
-            elapsed = time.perf_counter() - started
-            left = elapsed / len(finished) * (len(todo) - len(finished))
-            print(
-                f"[{len(finished)}/{len(todo)}] {name} 种子 {seed}：验证 loss {result['val_loss']:.4f}，"
-                f"{result['wall_s']:.0f} 秒；还需约 {left / 60:.0f} 分钟", flush=True,
-            )
+            progress.print(f"{name} 种子 {seed}", result)
 
     for job in todo:
         if job[1] == FIRST_SEED:
@@ -256,6 +296,9 @@ def main():
     if not arguments.table:
         measure(results, arguments.scripts or SCRIPTS, arguments.seeds)
     write_table(results)
+    import plot  # 画图要 matplotlib，量和 --check 不用
+
+    plot.losses(results)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,162 @@
+"""拆掉一个概念，loss 会差多少？从 v10 和 v11（CPU 一套）里，一次拆一个，别的一字不动，照样训练到底。
+
+用法：
+    python tools/ablate.py                # 缺什么量什么；中断了再跑，接着来
+    python tools/ablate.py --seeds 3 babygpt_v10_dropout.py
+    python tools/ablate.py --draw         # 不跑，只重画
+
+结果写到 docs/ablation.json、docs/ablation.md、docs/ablation.svg。不拆的那一份用 docs/results.json 里的。
+"""
+
+import argparse
+import json
+import statistics
+from concurrent.futures import ThreadPoolExecutor
+
+import measure
+import plot
+from scripts import ROOT, V, set_hyperparameters
+
+OUTPUT = ROOT / "docs" / "ablation.json"
+FULL = (V[10], V[11])
+
+
+def replace(source, *pairs):
+    """source 里把每一对 (旧, 新) 换掉；旧的必须恰好出现一次，否则抛 ValueError：脚本改了，这里也要跟着改。"""
+    for old, new in pairs:
+        if source.count(old) != 1:
+            raise ValueError(f"该出现一次，出现了 {source.count(old)} 次：{old!r}")
+        source = source.replace(old, new)
+    return source
+
+
+def hyper(**changes):
+    return lambda source: set_hyperparameters(source, **changes)
+
+
+def without(*pairs):
+    return lambda source: replace(source, *pairs)
+
+
+# 概念 → 怎样从源码里拆掉它
+CONCEPTS = {
+    "位置编码（v2）": without(
+        ("        self.position_embedding = nn.Embedding(block_size, n_embed)  # 每个位置一个向量\n", ""),
+        ("        x = x + self.position_embedding(torch.arange(idx.shape[1], device=idx.device))  # (B, T, C) + (T, C)\n", ""),
+    ),
+    "多头（v4）": hyper(n_head=1),
+    "前馈（v5）": without(
+        ("        self.feed_forward = FeedForward()\n", ""),
+        ("        self.ln2 = nn.LayerNorm(n_embed)\n", ""),
+        ("        x = x + self.feed_forward(self.ln2(x))  # (B, T, C)\n", ""),
+    ),
+    "残差（v7）": without(
+        ("x = x + self.attention(", "x = self.attention("), ("x = x + self.feed_forward(", "x = self.feed_forward("),
+    ),
+    "投影（v8）": without(
+        ("        self.proj = nn.Linear(n_embed, n_embed)\n", ""),
+        ("self.dropout(self.proj(torch.cat([head(x) for head in self.heads], dim=-1)))",
+         "self.dropout(torch.cat([head(x) for head in self.heads], dim=-1))"),
+        ("nn.Linear(n_embed, 4 * n_embed)", "nn.Linear(n_embed, n_embed)"),
+        ("            nn.Linear(4 * n_embed, n_embed),  # (B, T, 4C) -> (B, T, C)\n", ""),
+    ),
+    "层归一化（v9）": without(
+        ("        self.ln1 = nn.LayerNorm(n_embed)\n", ""), ("        self.ln2 = nn.LayerNorm(n_embed)\n", ""),
+        ("        self.ln_f = nn.LayerNorm(n_embed)  # 残差一路加下来，出口再归一次\n", ""),
+        ("self.ln1(x)", "x"), ("self.ln2(x)", "x"), ("        x = self.ln_f(x)  # (B, T, C)\n", ""),
+    ),
+}
+# 每份脚本量哪些：v11 的 CPU 一套本来就没有 Dropout，反过来加上；窗口的大小不是哪一版的概念，但格律要看它
+VARIANTS = {
+    V[10]: {**CONCEPTS, "Dropout（v10）": hyper(dropout=0.0)},
+    V[11]: {
+        **CONCEPTS, "Dropout 0.1（本来没有，加上）": hyper(dropout=0.1),
+        "窗口 32（batch 32）": hyper(block_size=32, batch_size=32),
+        "窗口 128（batch 8）": hyper(block_size=128, batch_size=8),
+    },
+}
+
+
+def load():
+    """docs/ablation.json：{脚本名: {"fingerprint": …, "variants": {概念: [一次运行的 dict, …]}}}。"""
+    return json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.exists() else {}
+
+
+def missing(ablation, names, seeds):
+    """还没量的：[(脚本名, 概念, 种子), …]；脚本改过的，旧的结果先扔掉。"""
+    todo = []
+    for name in names:
+        if ablation.get(name, {}).get("fingerprint") != measure.fingerprint(name):
+            ablation[name] = {"fingerprint": measure.fingerprint(name), "variants": {}}
+        for concept in VARIANTS[name]:
+            runs = ablation[name]["variants"].setdefault(concept, [])
+            done = {run["seed"] for run in runs}
+            todo += [(name, concept, seed) for seed in measure.seeds_from_first(seeds) if seed not in done]
+    return todo
+
+
+def run(ablation, names, seeds):
+    """每核一个并排量；每量完一次就存盘。"""
+    progress = measure.Progress(todo := missing(ablation, names, seeds))
+
+    def one(name, concept, seed):
+        result = measure.run(name, seed, threads=1, change=VARIANTS[name][concept])
+        kept = ("seed", "date", "train_loss", "val_loss", "best_val_loss", "wall_s", "parameters", "form", "curve")
+        with progress.lock:
+            ablation[name]["variants"][concept].append({key: result[key] for key in kept})
+            measure.write_json(OUTPUT, ablation)
+            progress.print(f"{name} 拆 {concept}，种子 {seed}", result)
+
+    with ThreadPoolExecutor(measure.CORES) as pool:
+        list(pool.map(lambda job: one(*job), todo))
+
+
+def rows(ablation, results, name):
+    """[(概念, 平均验证 loss, 比完整的高多少, 平均格律), …]，头一行是完整的；loss 单位 nat/字。"""
+    full = measure.summary(results, name)
+    found = [("完整", full["val_loss"], 0.0, full["form"])]
+    for concept in VARIANTS[name]:
+        runs = ablation[name]["variants"].get(concept)
+        if runs:
+            loss = statistics.mean(run["val_loss"] for run in runs)
+            form = {key: statistics.mean(run["form"][key] for run in runs) for key in measure.FORM}
+            found.append((concept, loss, loss - full["val_loss"], form))
+    return found
+
+
+def table(ablation, results):
+    """docs/ablation.md 的全文。"""
+    text = "# 拆掉一个概念，loss 会差多少\n\n由 `tools/ablate.py` 量出。训练到底，别的一字不动；差别是比完整的高多少，单位 nat/字。\n"
+    for name in ablation:
+        seeds = sorted({len(runs) for runs in ablation[name]["variants"].values() if runs})
+        full = results["scripts"][name]["runs"]
+        text += f"\n## `{name}`\n\n完整的是 {len(full)} 个种子的平均，拆过的是 {'–'.join(map(str, seeds))} 个。\n\n"
+        text += "| 拆掉 | 验证 loss | 差别 | 收尾 | 合律 | 写对的开头 |\n| --- | ---: | ---: | ---: | ---: | ---: |\n"
+        for concept, loss, more, form in rows(ablation, results, name):
+            difference = f"{more:+.2f}" if concept != "完整" else ""
+            text += f"| {concept} | {loss:.2f} | {difference} | {measure.form_columns(form)} |\n"
+    return text
+
+
+def draw(ablation, results):
+    """写 docs/ablation.md 和 docs/ablation.svg。"""
+    import plot  # 画图要 matplotlib，测试不用
+
+    OUTPUT.with_suffix(".md").write_text(table(ablation, results), encoding="utf-8")
+    plot.ablation({name: rows(ablation, results, name)[1:] for name in ablation}, OUTPUT.with_suffix(".svg"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scripts", nargs="*", choices=[[], *FULL], metavar="脚本")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--draw", action="store_true")
+    arguments = parser.parse_args()
+    ablation = load()
+    if not arguments.draw:
+        run(ablation, arguments.scripts or FULL, arguments.seeds)
+    draw(ablation, measure.load())
+
+
+if __name__ == "__main__":
+    main()

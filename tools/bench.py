@@ -1,0 +1,253 @@
+"""快不快：和通常的写法比训练，和机器的矩阵乘法上限比 v11，和 transformers 的 GPT-2 比采样。
+
+用法：
+    pip install -r tools/requirements.txt && python tools/bench.py
+
+三件事都在这一次运行里量，别同时跑别的程序；结果写到 docs/bench.md。每个数量 REPEATS 次取中位数。
+1. 训练：v10 的模型，batch 32、block 8、n_embed 32、3 层。通常的写法是：不带 fused 的 AdamW，逐段切片再 stack 成批，
+   每 200 步评估一次、train 和 val 各随机抽 100 批，生成时算所有位置的 logits。
+2. v11 的 CPU 一套：每秒做多少浮点运算，占这台机器大矩阵乘法速度的几成。
+3. 采样器：权重随机，从 1 个字写满窗口；有缓存、没缓存、同样大小的 GPT-2。
+"""
+
+import builtins
+import contextlib
+import datetime
+import os
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from unittest import mock
+
+import torch
+import torch.nn.functional as F
+from scripts import ROOT, V, edit, load
+
+OUTPUT = ROOT / "docs" / "bench.md"
+REPEATS = 3
+TRAIN_STEPS = 2000
+SMALL = dict(batch_size=32, block_size=8, n_embed=32, n_head=4, n_layer=3, device="cpu")
+PRESETS = {
+    "v11 的 CPU 一套": dict(n_embed=128, n_head=4, n_layer=4),
+    "v11 的 GPU 一套": dict(n_embed=384, n_head=6, n_layer=6),
+}
+WINDOWS = (64, 128, 256)
+
+
+def median(measure):
+    """measure() 返回一个数或一组数；量 REPEATS 次，逐项取中位数。"""
+    rows = [measure() for _ in range(REPEATS)]
+    if isinstance(rows[0], tuple):
+        return tuple(statistics.median(column) for column in zip(*rows))
+    return statistics.median(rows)
+
+
+def seconds(run):
+    """run() 用了多少秒。"""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def ours(folder):
+    """原样跑 v10（只改大小和步数）→ (训练时每秒多少字, 从第 0 步到最后一步的秒数)。"""
+    namespace = load(edit(V[10], folder, **SMALL, max_iters=TRAIN_STEPS, max_new_tokens=1))
+    return namespace["speed"], namespace["elapsed"]
+
+
+def usual(folder):
+    """同一个模型，通常的写法训练同样多步 → (训练时每秒多少字, 秒数)。"""
+    namespace = load(edit(V[10], folder, **SMALL, max_iters=0, max_new_tokens=1))
+    B, T = SMALL["batch_size"], SMALL["block_size"]
+    model = namespace["BabyGPT"]()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=namespace["learning_rate"])
+
+    def get_batch(data):
+        starts = torch.randint(len(data) - T, (B,)).tolist()
+        x = torch.stack([data[s:s + T] for s in starts])  # (B, T)
+        y = torch.stack([data[s + 1:s + T + 1] for s in starts])  # (B, T)
+        return x, y
+
+    @torch.no_grad()
+    def evaluate():
+        model.eval()
+        for data in (namespace["train_data"], namespace["val_data"]):
+            torch.tensor([model(*get_batch(data))[1].item() for _ in range(100)]).mean()
+        model.train()
+
+    started, evaluating = time.perf_counter(), 0.0
+    for step in range(TRAIN_STEPS + 1):
+        if step % 200 == 0 or step == TRAIN_STEPS:
+            evaluating += seconds(evaluate)
+        if step == TRAIN_STEPS:
+            break
+        loss = model(*get_batch(namespace["train_data"]))[1]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    total = time.perf_counter() - started
+    return TRAIN_STEPS * B * T / (total - evaluating), total
+
+
+def generating(namespace, every_position):
+    """v11 的 CPU 一套生成 200 个字，每秒多少字；every_position：所有位置的 logits 都算出来，只用最后一个。"""
+    model, block_size = namespace["model"].eval(), namespace["block_size"]
+
+    @torch.no_grad()
+    def run():
+        idx = torch.zeros(1, block_size, dtype=torch.long)  # (1, T)
+        for _ in range(200):
+            window = idx[:, -block_size:]
+            logits = model(window, window)[0][:, -1] if every_position else model(window)[0]  # (1, V)
+            idx = torch.cat([idx, torch.multinomial(F.softmax(logits, dim=-1), 1)], dim=1)
+
+    return 200 / seconds(run)
+
+
+def train_table(folder):
+    """第 1 件事（Markdown）。"""
+    pairs = [(usual(folder), ours(folder)) for _ in range(REPEATS)]  # 轮流量，机器快慢一起变
+    (usual_speed, usual_wall), (our_speed, our_wall) = (
+        tuple(statistics.median(column) for column in zip(*side)) for side in zip(*pairs)
+    )
+    preset = load(edit(V[11], folder, device="cpu", max_iters=0, max_new_tokens=1))
+    every, last = median(lambda: (generating(preset, True), generating(preset, False)))
+    return f"""## 训练：和通常的写法比
+
+batch 32、block 8、n_embed 32、4 头、3 层，{TRAIN_STEPS} 步，{REPEATS} 次的中位数，两种写法轮流跑。
+
+| | 通常的写法 | 这里的写法 | 比 |
+| --- | ---: | ---: | ---: |
+| 训练，每秒多少字（不算评估） | {usual_speed:,.0f} | {our_speed:,.0f} | {our_speed / usual_speed:.2f} 倍 |
+| 走完 {TRAIN_STEPS} 步，连评估，秒 | {usual_wall:.1f} | {our_wall:.1f} | {our_wall / usual_wall:.2f} |
+| v11 的 CPU 一套生成，每秒多少字（只算最后一个位置的 logits） | {every:.0f} | {last:.0f} | {last / every:.2f} 倍 |
+"""
+
+
+def ceiling_table(folder):
+    """第 2 件事（Markdown）。训练一个字要 6 × 矩阵参数 + 12 × 层数 × T × C 次浮点运算（向前 1 份，向后 2 份；乘加算 2 次）。
+
+    出处：Kaplan 等《Scaling Laws for Neural Language Models》（2020）表 1，注意力那一项按没有跳过上三角算。
+    """
+    a = torch.randn(2048, 2048)
+    limit = 2 * 2048**3 / median(lambda: seconds(lambda: [a @ a for _ in range(5)]) / 5)
+
+    def speed():
+        return load(edit(V[11], folder, device="cpu", max_iters=100, eval_interval=100, eval_iters=1, max_new_tokens=1))
+
+    namespace = speed()
+    tokens_per_s = median(lambda: speed()["speed"])
+    layers, T, C = namespace["n_layer"], namespace["block_size"], namespace["n_embed"]
+    matrices = sum(p.numel() for name, p in namespace["model"].named_parameters() if p.ndim == 2 and "embedding" not in name)
+    flops = 6 * matrices + 12 * layers * T * C
+    return f"""## v11 的 CPU 一套，用上了机器的几成
+
+| | |
+| --- | ---: |
+| 2048 × 2048 矩阵乘法，GFLOP/s | {limit / 1e9:.0f} |
+| v11 训练，每秒多少字 | {tokens_per_s:,.0f} |
+| v11 训练一个字，MFLOP | {flops / 1e6:.1f} |
+| v11 训练，GFLOP/s | {tokens_per_s * flops / 1e9:.0f} |
+| 占上限 | {tokens_per_s * flops / limit:.0%} |
+"""
+
+
+def sampler(folder, block_size, **size):
+    """随机权重的 model.pth 旁边，读出来的采样器（全局变量的 dict）。"""
+    hyper = dict(block_size=block_size, dropout=0.0, **size)
+    source = load(edit(V[11], folder, device="cpu", max_iters=0, max_new_tokens=1, eval_iters=1, batch_size=1, **hyper))
+    checkpoint = {"config": hyper, "chars": source["tokenizer"].chars, "model": source["model"].state_dict()}
+    torch.save(checkpoint, folder / "model.pth")
+    with mock.patch.object(builtins, "input", lambda prompt: ""):
+        return load(edit("babygpt_sample_with_kvcache.py", folder, device="cpu", temperature=1.0, top_k=None))
+
+
+def gpt2(vocab_size, block_size, n_embed, n_head, n_layer):
+    """同样大小的 GPT-2，权重随机，评估模式。"""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    config = transformers.GPT2Config(
+        vocab_size=vocab_size, n_positions=block_size, n_embd=n_embed, n_head=n_head, n_layer=n_layer,
+        bos_token_id=None, eos_token_id=None,
+    )
+    return transformers.GPT2LMHeadModel(config).eval()
+
+
+@torch.no_grad()
+def bare_loop(model, count):
+    """GPT-2 自己的缓存，最简单的循环，写 count 个字。"""
+    new, cache = torch.zeros(1, 1, dtype=torch.long), None
+    for _ in range(count):
+        out = model(new, past_key_values=cache, use_cache=True)
+        cache = out.past_key_values
+        new = torch.multinomial(F.softmax(out.logits[:, -1], dim=-1), 1)  # (1, 1)
+
+
+def stamps(namespace, count, use_kv_cache):
+    """采样器写 count 个字，每个字写完的时刻（从 0 起的秒数）。"""
+    namespace["use_kv_cache"] = use_kv_cache
+    started = time.perf_counter()
+    return [time.perf_counter() - started for _ in namespace["model"].generate(torch.zeros(1, 1, dtype=torch.long), count)]
+
+
+def sample_table(folder):
+    """第 3 件事（Markdown）。"""
+    rows = []
+    for label, size in PRESETS.items():
+        for window in WINDOWS:
+            count = window - 1  # 从 1 个字写到窗口满
+            ours, theirs = sampler(folder, window, **size), gpt2(5970, window, **size)
+            start = torch.zeros(1, 1, dtype=torch.long)
+
+            def library():
+                theirs.generate(
+                    start, max_new_tokens=count, do_sample=True, top_k=0, use_cache=True, pad_token_id=0,
+                    attention_mask=torch.ones_like(start),
+                )
+
+            library(), stamps(ours, count, True)  # 热身
+            on = [stamps(ours, count, True) for _ in range(REPEATS)]
+            off = [stamps(ours, count, False) for _ in range(REPEATS)]
+            speeds = [count / statistics.median(run[-1] for run in runs) for runs in (on, off)]
+            speeds += [count / median(lambda: seconds(library)), count / median(lambda: seconds(lambda: bare_loop(theirs, count)))]
+            quarter = count // 4
+            first, last = (
+                statistics.median(run[end - 1] - run[end - quarter - 1] for run in on) for end in (2 * quarter, count)
+            )
+            rows.append(
+                f"| {label} | {window} | {speeds[0]:.0f} | {speeds[1]:.0f} | {speeds[0] / speeds[1]:.1f} 倍 "
+                f"| {last / first:.2f} | {speeds[2]:.0f} | {speeds[3]:.0f} |"
+            )
+            print(rows[-1], flush=True)
+    body = "\n".join(rows)
+    return f"""## 采样器：每秒多少字
+
+从 1 个字写满窗口，batch 1，权重随机。“越写越慢？”是最后四分之一每个字的用时，比第二个四分之一（前一个四分之一还在热身），1 就是不变。
+
+| 模型 | 窗口 | 有缓存 | 没缓存 | 快 | 越写越慢？ | GPT-2 `generate()` | GPT-2 裸循环 |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+{body}
+"""
+
+
+def main():
+    import transformers
+
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+        folder = Path(name)
+        tables = [part(folder) for part in (train_table, ceiling_table, sample_table)]
+    OUTPUT.write_text(
+        "# 快不快\n\n"
+        f"由 `tools/bench.py` 一次跑完：{os.cpu_count()} 核 CPU，{platform.system()} {platform.machine()}，"
+        f"Python {platform.python_version()}，torch {torch.__version__}，transformers {transformers.__version__}，"
+        f"{datetime.date.today().isoformat()}。\n\n" + "\n".join(tables),
+        encoding="utf-8",
+    )
+    print(OUTPUT.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

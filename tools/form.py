@@ -1,0 +1,157 @@
+"""词的格律：词牌定下了一首词有几句、每句几个字。模型写的，守不守？
+
+用法：
+    python tools/form.py babygpt_v9_layer_norm.py    # 把脚本跑完，再给它的模型打分
+    python tools/form.py --ceiling                   # 给没学过的 10% 里的真词打分：这是上限
+
+从训练的 90% 里学：每个词牌出现过哪些句长序列。再取最常见的 20 个词牌，每个让模型写 20 首：
+给它“词牌 作者”加换行（作者是真写过这个词牌的），写到空行为止。三个分数：
+    ended     自己收了尾（写出了空行）的占几成
+    attested  整首的句长序列，这个词牌在训练集里出现过的占几成
+    prefix    从头数起，写对了多长：和出现过的序列最长的公共开头，占整首的几成，各首平均
+"""
+
+import argparse
+import collections
+import json
+import random
+import resource
+import runpy
+import sys
+import time
+from pathlib import Path
+
+from scripts import ROOT
+
+TUNES, SAMPLES, TRAIN = 20, 20, 0.9
+MAX_NEW_TOKENS = 200  # 这 20 个词牌里，训练集最长的一首 168 字，连标点和换行
+CHUNK = 20  # 每写这么多字看一次，写完了的不再往下写
+
+
+def shape(body):
+    """一首词的正文（str）→ 句长序列：((字数, 第几行), …)，在“，。、”和换行处断开，不算标点。"""
+    sequence = []
+    for row, line in enumerate(body.strip("\n").split("\n")):
+        for mark in "，。、":
+            line = line.replace(mark, " ")
+        sequence += [(len(clause), row) for clause in line.split()]
+    return tuple(sequence)
+
+
+class Forms:
+    """text（整个 ci.txt）的前 90% 里，最常见的 TUNES 个词牌各有哪些句长序列、哪些作者。"""
+
+    def __init__(self, text):
+        cut = int(len(text) * TRAIN)
+        # 切口可能落在一首词中间：那一首两边都不要
+        train, held_out = (self.poems(part) for part in (text[:text.rindex("\n\n", 0, cut)], text[text.index("\n\n", cut) + 2:]))
+        self.tunes = [tune for tune, _ in collections.Counter(tune for tune, _, _ in train).most_common(TUNES)]
+        self.authors = collections.defaultdict(list)
+        self.attested = collections.defaultdict(set)
+        self.prefixes = collections.defaultdict(set)
+        for tune, author, body in train:
+            sequence = shape(body)
+            self.authors[tune].append(author)
+            self.attested[tune].add(sequence)
+            self.prefixes[tune].update(sequence[:n + 1] for n in range(len(sequence)))
+        self.held_out = [(tune, body) for tune, _, body in held_out if tune in self.tunes]
+
+    @staticmethod
+    def poems(text):
+        """[(词牌, 作者, 正文), …]"""
+        found = []
+        for poem in text.strip("\n").split("\n\n"):
+            header, body = poem.split("\n", 1)
+            found.append((*header.split(" "), body))
+        return found
+
+    def score(self, tune, body, ended=True):
+        """写了词牌 tune 的一篇 body → (自己收尾, 句长序列出现过, 写对的开头占几成)，各在 0 到 1 之间。"""
+        sequence = shape(body)
+        right = 0
+        while right < len(sequence) and sequence[:right + 1] in self.prefixes[tune]:
+            right += 1
+        return float(ended), float(ended and sequence in self.attested[tune]), right / max(1, len(sequence))
+
+    def summary(self, written):
+        """written：[(词牌, 正文, 自己收了尾没有), …] → 平均分（dict）。"""
+        scores = [self.score(*one) for one in written]
+        return {
+            name: round(sum(score[k] for score in scores) / len(scores), 4)
+            for k, name in enumerate(("ended", "attested", "prefix"))
+        } | {"poems": len(scores)}
+
+    def ceiling(self):
+        """没学过的真词的分数：真人也常用训练集里没出现过的变体，所以到不了 1。"""
+        return self.summary([(tune, body, True) for tune, body in self.held_out])
+
+
+def corpus_forms():
+    """仓库里的 ci.txt 的 Forms。"""
+    return Forms((ROOT / "ci.txt").read_text(encoding="utf-8"))
+
+
+def write(model, tokenizer, prompts, device, seed=42):
+    """让 model 接着 prompts（[str, …]）各写一首；返回 [(正文, 自己收了尾没有), …]，和 prompts 同序。
+
+    model 要有脚本里那样的 generate：(B, T) 的编号和字数进，(B, T + 字数) 出。
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    written = {}
+    for length in sorted({len(prompt) for prompt in prompts}):  # 同样长的开头放一批
+        rows = [k for k, prompt in enumerate(prompts) if len(prompt) == length]
+        idx = torch.tensor([tokenizer.encode(prompts[k]) for k in rows], device=device)  # (B, T)
+        for _ in range(0, MAX_NEW_TOKENS, CHUNK):
+            idx = model.generate(idx, CHUNK)  # (B, T) -> (B, T+CHUNK)
+            texts = [tokenizer.decode(row[length:].tolist()) for row in idx]
+            written.update(zip(rows, texts))
+            going = [k for k, text in enumerate(texts) if "\n\n" not in text]
+            if not going:
+                break
+            rows, idx = [rows[k] for k in going], idx[going]
+    return [(written[k].split("\n\n")[0], "\n\n" in written[k]) for k in range(len(prompts))]
+
+
+def score_model(forms, model, tokenizer, device="cpu", count=SAMPLES):
+    """让模型每个词牌写 count 首，返回平均分（dict，见 Forms.summary）和头一个词牌的头三首（examples）。"""
+    chosen = random.Random(42)
+    tunes = [tune for tune in forms.tunes for _ in range(count)]
+    prompts = [f"{tune} {chosen.choice(forms.authors[tune])}\n" for tune in tunes]
+    training = getattr(model, "training", False)
+    if hasattr(model, "eval"):
+        model.eval()
+    poems = write(model, tokenizer, prompts, device)
+    if training:
+        model.train()
+    scores = forms.summary([(tune, body, ended) for tune, (body, ended) in zip(tunes, poems)])
+    return scores | {"examples": [prompt + body for prompt, (body, _) in zip(prompts[:3], poems)]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("script", nargs="?", type=Path, metavar="脚本")
+    parser.add_argument("--ceiling", action="store_true")
+    parser.add_argument("--count", type=int, default=SAMPLES, metavar="首", help="每个词牌写几首")
+    parser.add_argument("--json", type=Path, metavar="文件", help="把分数、脚本跑完的时刻、内存峰值写到这里")
+    arguments = parser.parse_args()
+    if arguments.ceiling or not arguments.script:
+        print(json.dumps(corpus_forms().ceiling(), ensure_ascii=False))
+        return
+    namespace = runpy.run_path(str(arguments.script), run_name="__main__")
+    sys.stdout.flush()
+    finished = time.time()  # 打分之前：用时和内存只算脚本自己的
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    scores = None
+    if "device" in namespace:  # 纯 Python 的基线不收张量；它的张量版是同一个模型
+        scores = score_model(corpus_forms(), namespace["model"], namespace["tokenizer"], namespace["device"], arguments.count)
+    if arguments.json:
+        report = {"finished": finished, "peak_memory_mb": peak, "form": scores}
+        arguments.json.write_text(json.dumps(report, ensure_ascii=False), encoding="utf-8")
+    else:
+        print(json.dumps(scores, ensure_ascii=False, indent=1))
+
+
+if __name__ == "__main__":
+    main()

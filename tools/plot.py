@@ -1,0 +1,121 @@
+"""把 docs/ 里量到的数画成图。measure.py 和 ablate.py 调用，不单独运行。
+
+字画成路径，看图的人不用装中文字体；画图的机器要有一种：FONTS 里的任一个。底色不透明，浅色、深色页面上都看得清。
+"""
+
+import re
+import statistics
+
+import matplotlib
+from scripts import ROOT, VERSIONS
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib import font_manager  # noqa: E402
+
+FONTS = ["Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei"]
+INK, GREY, RED, BLUE, LIGHT = "#24292f", "#8c959f", "#cf222e", "#0969da", "#d0d7de"
+# v1–v5 越往后越深的蓝灰，v6 红，v7–v10 越往后越深的绿
+COLORS = ["#c9d6e8", "#a9bfdc", "#86a5cf", "#5f87c0", "#3867ab", RED, "#a8d5b0", "#6fbb80", "#389a52", "#146c2e"]
+
+
+def style():
+    """挑一种装了的中文字体；一种都没有就抛 RuntimeError。"""
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    usable = [name for name in FONTS if name in installed]
+    if not usable:
+        raise RuntimeError(f"画图要一种中文字体，请装 {'、'.join(FONTS)} 里的任一个（Debian：apt-get install fonts-noto-cjk）")
+    plt.rcParams.update({
+        "font.family": usable[0], "font.size": 11, "axes.unicode_minus": False, "svg.hashsalt": "babygpt",
+        "figure.facecolor": "white", "axes.edgecolor": GREY, "axes.labelcolor": INK, "text.color": INK,
+        "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,
+    })
+
+
+def save(figure, path):
+    figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
+    plt.close(figure)
+
+
+def short(name):
+    """babygpt_v3_self_attention.py → v3"""
+    return re.search(r"v\d+", name)[0]
+
+
+def mean_curve(runs, key):
+    """几个种子的曲线取平均 → ([步], [loss])。"""
+    steps = [point["step"] for point in runs[0]["curve"]]
+    return steps, [statistics.mean(run["curve"][k][key] for run in runs) for k in range(len(steps))]
+
+
+def dashed(axes, level, label):
+    axes.axhline(level, color=INK, linestyle="--", linewidth=1)
+    axes.annotate(label, (1, level), xycoords=("axes fraction", "data"), xytext=(-4, 4), textcoords="offset points", ha="right")
+
+
+def losses(results):
+    """由 docs/results.json 的内容画 docs/loss_curves.svg、docs/val_loss.svg、docs/v11.svg。"""
+    style()
+    scripts, bigram = results["scripts"], results["baselines"]["bigram"]
+
+    figure, axes = plt.subplots(figsize=(8, 5))
+    ends = []
+    for name, color in zip(VERSIONS[:10], COLORS):
+        steps, loss = mean_curve(scripts[name]["runs"], "val_loss")
+        axes.plot(steps[1:], loss[1:], color=color, linewidth=2)
+        ends.append([loss[-1], short(name), color, loss[-1]])
+    ends.sort()
+    gap = 0.035 * (axes.get_ylim()[1] - axes.get_ylim()[0])
+    for below, this in zip(ends, ends[1:]):  # 标签挤在一起的，往上挪
+        this[0] = max(this[0], below[0] + gap)
+    for at, label, color, loss in ends:
+        axes.annotate(f"{label}  {loss:.2f}", (steps[-1], at), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9.5)
+        axes.plot([steps[-1]], [loss], "o", color=color, markersize=4)
+    axes.axhline(bigram, color=INK, linestyle="--", linewidth=1)
+    axes.annotate(f"数二元 {bigram:.2f}", (steps[1], bigram), xytext=(0, -14), textcoords="offset points")
+    axes.set(xlabel="训练步数", ylabel="验证 loss（nat/字）", title="v1–v10：学得怎样（几个种子的平均）")
+    save(figure, ROOT / "docs" / "loss_curves.svg")
+
+    figure, axes = plt.subplots(figsize=(8, 4.5))
+    for k, (name, color) in enumerate(zip(VERSIONS[:11], [*COLORS, BLUE])):
+        values = [run["val_loss"] for run in scripts[name]["runs"]]
+        mean = statistics.mean(values)
+        axes.bar(k, mean, color=color, width=0.7)
+        axes.errorbar(k, mean, [[mean - min(values)], [max(values) - mean]], color=INK, capsize=4, linewidth=1)
+        axes.annotate(f"{mean:.2f}", (k, max(values)), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=9.5)
+    dashed(axes, bigram, f"数二元 {bigram:.2f}")
+    axes.set_xticks(range(11), [short(name) for name in VERSIONS[:11]])
+    low = min(run["val_loss"] for name in VERSIONS[:11] for run in scripts[name]["runs"])
+    axes.set(ylim=(low - 0.3, None), ylabel="验证 loss（nat/字）", title="每一版最后的验证 loss（黑线：几个种子的最小到最大）")
+    save(figure, ROOT / "docs" / "val_loss.svg")
+
+    figure, axes = plt.subplots(figsize=(8, 4.5))
+    runs = scripts[VERSIONS[10]]["runs"]
+    for key, label, color in (("train_loss", "训练", GREY), ("val_loss", "验证", BLUE)):
+        steps, loss = mean_curve(runs, key)
+        axes.plot(steps[1:], loss[1:], color=color, linewidth=2, label=f"{label} loss，最后 {loss[-1]:.2f}")
+    tenth = statistics.mean(run["val_loss"] for run in scripts[VERSIONS[9]]["runs"])
+    dashed(axes, tenth, f"v10 的验证 loss {tenth:.2f}")
+    axes.set(xlabel="训练步数", ylabel="loss（nat/字）", title="v11（CPU 一套）")
+    axes.legend(frameon=False)
+    save(figure, ROOT / "docs" / "v11.svg")
+
+
+def ablation(tables, path):
+    """tables：{脚本名: [(概念, loss, 比完整的高多少, …), …]}；每份脚本一栏横条，写到 path（Path）。"""
+    style()
+    figure, columns = plt.subplots(1, len(tables), figsize=(5.5 * len(tables), 4.2), squeeze=False, layout="constrained")
+    for axes, (name, rows) in zip(columns[0], tables.items()):
+        rows = rows[::-1]
+        more = [row[2] for row in rows]
+        axes.barh(range(len(rows)), more, color=[RED if value > 0 else BLUE for value in more], height=0.65)
+        for k, value in enumerate(more):
+            axes.annotate(
+                f"{value:+.2f}", (value, k), xytext=(4 if value >= 0 else -4, 0), textcoords="offset points", va="center",
+                ha="left" if value >= 0 else "right", fontsize=9.5,
+            )
+        axes.axvline(0, color=INK, linewidth=1)
+        axes.margins(x=0.18)
+        axes.set_yticks(range(len(rows)), [row[0] for row in rows])
+        axes.set(title=f"从 {short(name)} 里拆掉", xlabel="验证 loss 比完整的高多少")
+    save(figure, path)

@@ -1,0 +1,78 @@
+"""tools/ 和 tests/ 共用：根目录有哪些脚本，怎样像读者那样改超参数，怎样读它们打印的东西。"""
+
+import contextlib
+import io
+import re
+import shutil
+import signal
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VERSIONS = sorted((p.name for p in ROOT.glob("babygpt_v*.py")), key=lambda name: int(re.search(r"_v(\d+)", name)[1]))
+V = {int(re.search(r"_v(\d+)", name)[1]): name for name in VERSIONS}
+
+SETTINGS = re.compile(r"(# ---------- (?:超参数|设置).*\n)")
+STEP = re.compile(
+    r"^step +(\d+)/(\d+) \| train loss ([\d.naif]+) \| val loss ([\d.naif]+)(?: \| ([\d,]+) tokens/s)?", re.M
+)
+
+
+def link_corpus(folder):
+    """在 folder（Path）里放一份 ci.txt：链到仓库里的那份；不让建链接的系统上就抄一份。"""
+    target = folder / "ci.txt"
+    if not target.exists():
+        try:
+            target.symlink_to(ROOT / "ci.txt")
+        except OSError:  # Windows 上建链接要权限
+            shutil.copy(ROOT / "ci.txt", target)
+
+
+def set_hyperparameters(source, **hyper):
+    """脚本源码（str）→ 只改“超参数”那一段里 hyper 的赋值之后的源码。脚本里没有的超参数不管（v1 没有 n_head）。"""
+    before, title, rest = re.split(SETTINGS, source, maxsplit=1)
+    settings, after = rest.split("\n# ----------", 1)
+    for key, value in hyper.items():
+        settings = re.sub(rf"^( *){key} = [^#\n]*?(?=  #|$)", rf"\g<1>{key} = {value!r}", settings, flags=re.M)
+    return f"{before}{title}{settings}\n# ----------{after}"
+
+
+def edit(name, folder, corpus=None, **hyper):
+    """把根目录的脚本 name 抄到 folder（Path），只改“超参数”那一段里 hyper 的赋值，旁边放好 ci.txt；返回新脚本的 Path。
+
+    corpus 是字符串时写成 ci.txt，否则链到仓库里的那份。脚本里没有的超参数不管（v1 没有 n_head）。
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    script = folder / name
+    script.write_text(set_hyperparameters((ROOT / name).read_text(encoding="utf-8"), **hyper), encoding="utf-8")
+    if corpus is not None:
+        (folder / "ci.txt").write_text(corpus, encoding="utf-8")
+    else:
+        link_corpus(folder)
+    return script
+
+
+def load(script):
+    """在本进程里把 script 从头跑到尾，返回它的全局变量（dict）；打印的东西在 ["stdout"]。"""
+    namespace = {"__name__": "__main__", "__file__": str(script)}
+    handler = signal.getsignal(signal.SIGINT)
+    output = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(output):
+            exec(compile(script.read_text(encoding="utf-8"), str(script), "exec"), namespace)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    namespace["stdout"] = output.getvalue()
+    return namespace
+
+
+def steps(stdout):
+    """读出训练时打印的每一行：[(step, max_iters, train_loss, val_loss, tokens_per_s 或 None), …]；loss 单位 nat/字。"""
+    return [
+        (int(s), int(n), float(train), float(val), float(speed.replace(",", "")) if speed else None)
+        for s, n, train, val, speed in STEP.findall(stdout)
+    ]
+
+
+def samples(stdout):
+    """读出采样的几段文字：[str, …]，和 prompts 同序。"""
+    return [part.removesuffix("\n") for part in stdout.split("-" * 20 + "\n")[1:]]
