@@ -1,9 +1,10 @@
 r"""采样器：读出 babygpt_v12_wandb.py 训练好的 model.pth，用 KV cache 续写，你写开头，它写下文。
 
-概念：KV cache。每生成一个字，v12 都把前文从头再算一遍，可是窗口满之前，前面那些字的 key 和 value 没变过。
-      存起来，每步就只需要算新来的那一个字。
-改动：模型和 v12 一样，只有 Head 多了 cache，BabyGPT.forward 多了 start（新来的字从第几个位置数起）；
-      generate 里多了 temperature、top_k，写一个字就交出一个。
+概念：KV cache。每生成一个字，v12 都把前文从头再算一遍，可是窗口满之前，前面那些字的 key 和 value 没变过：
+      mask 让它们看不见后来的字，后面写什么都影响不到它们。存起来，每步就只需要算新来的那一个字；
+      旧字的 query 再也用不着，不必存。
+改动：权重和 v12 通用。Head 多了 cache；BabyGPT.forward 多了 start（新来的字从第几个位置数起），
+      不再算 loss，去掉了 targets；generate 里多了 temperature、top_k，写一个字就交出一个。
 运行：先 python babygpt_v12_wandb.py，再 python babygpt_sample_with_kvcache.py；空行、Ctrl-C 退出。
 预期：逐字吐出，最后报速度。
 看什么：把 use_kv_cache 改成 False 再跑一遍，同样的开头，文字一模一样，只是慢了。
@@ -36,7 +37,7 @@ try:
     config, chars, weights = checkpoint["config"], checkpoint["chars"], checkpoint["model"]
     block_size, n_embed, n_head = config["block_size"], config["n_embed"], config["n_head"]
     n_layer, dropout = config["n_layer"], config["dropout"]
-    vocab_size = len("".join(chars))  # V；chars 若不是一个个字，join 会报错
+    vocab_size = len("".join(chars))  # V；chars 里混进了不是字符串的东西，join 会报错
 except Exception as error:
     raise SystemExit("model.pth 读不出来：文件不完整，或者不是 babygpt_v12_wandb.py 存的。"
                      f"请重新运行它。（{type(error).__name__}）")
@@ -76,7 +77,7 @@ class Head(nn.Module):  # 一个因果自注意力头：每个字看看自己和
             v = torch.cat([self.cache[1], v], dim=1)  # (B, S, hs)
         self.cache = k, v
         S = k.shape[1]
-        # 第 t 行是第 t 个字给各个字打的分。hs 个乘积相加，标准差是 √hs 倍；除回去，免得 softmax 只盯一个字
+        # 第 t 行是第 t 个新字给 S 个字打的分。hs 个乘积相加，标准差是 √hs 倍；除回去，免得 softmax 只盯一个字
         weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, S) -> (B, T, S)
         weights = weights.masked_fill(self.mask[S - T:S, :S], float("-inf"))  # 新字占着最后 T 行
         weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1
@@ -112,7 +113,7 @@ class Block(nn.Module):  # 交流一次，思考一次，合成一层
         super().__init__()
         self.attention = MultiHeadAttention()
         self.feed_forward = FeedForward()
-        self.ln1 = nn.LayerNorm(n_embed)
+        self.ln1 = nn.LayerNorm(n_embed)  # 每个位置的 C 个数拉回平均 0、方差 1，再各乘一个、加一个可以学的数
         self.ln2 = nn.LayerNorm(n_embed)
 
     def forward(self, x):
@@ -146,14 +147,14 @@ class BabyGPT(nn.Module):
         new = idx  # 还没读过的字
         for _ in range(max_new_tokens):
             if idx.shape[1] > block_size:  # 窗口满了：留下最近一半，从头读
-                idx = new = idx[:, -max(1, block_size // 2):]  # (B, block_size+1) -> (B, block_size//2)
+                idx = new = idx[:, -max(1, block_size // 2):]  # (B, T) -> (B, block_size//2)
             if not use_kv_cache:
                 new = idx
             logits = self(new, start=idx.shape[1] - new.shape[1]) / max(temperature, 1e-6)  # (B, V)
             if top_k:
                 worst = logits.topk(min(top_k, vocab_size)).values[:, -1:]  # (B, 1)
                 logits = logits.masked_fill(logits < worst, float("-inf"))
-            probs = F.softmax(logits, dim=-1)  # (B, V)
+            probs = F.softmax(logits, dim=-1)  # 打分变概率：取 e 的次方，再除以总和；(B, V)
             new = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(B, 1)
             idx = torch.cat([idx, new], dim=1)  # (B, T) -> (B, T+1)
             yield new

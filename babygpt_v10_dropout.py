@@ -1,6 +1,7 @@
 """v10：Dropout。训练时随机关掉一部分，让模型不过分依赖某一条线索。
 
-改动：注意力权重、多头的投影、前馈的输出，三处各加一个 Dropout。评估和生成时不关（model.eval()）。
+改动：注意力权重、多头的投影、前馈的输出，三处各加一个 Dropout。
+      只在训练时起作用；评估和生成时（model.eval()）停用，一个数都不丢。
 运行：python babygpt_v10_dropout.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
       比 v9 差一点：这么小的模型、这么短的训练，还没开始过拟合，关掉一部分只会学得慢。
@@ -23,7 +24,7 @@ device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is
 prompts = ["春江", "往事"]  # 训练完，让模型接着这些开头往下写
 max_new_tokens = 100  # 每个开头写多少字
 batch_size = 16  # B：一步同时学几段文本
-block_size = 32  # T：每段多长；从 v2 起，也是模型最多能看多远
+block_size = 32  # T：每段多长；从 v3 起，也是模型最多能看多远
 n_embed = 96  # C：每个字用多少个数来表示
 n_head = 6  # 注意力头的个数
 n_layer = 2  # Block 叠几层
@@ -122,7 +123,7 @@ class Block(nn.Module):  # 交流一次，思考一次，合成一层
         super().__init__()
         self.attention = MultiHeadAttention()
         self.feed_forward = FeedForward()
-        self.ln1 = nn.LayerNorm(n_embed)
+        self.ln1 = nn.LayerNorm(n_embed)  # 每个位置的 C 个数拉回平均 0、方差 1，再各乘一个、加一个可以学的数
         self.ln2 = nn.LayerNorm(n_embed)
 
     def forward(self, x):
@@ -147,14 +148,15 @@ class BabyGPT(nn.Module):
         if targets is None:  # 生成时只用得着最后一个位置的打分，别的不必算
             return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
         logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # 内含 softmax；(B*T, V) -> ()
+        # 和二元模型的 loss 是一回事：打分经 softmax 变成概率，再取 -ln P(答案) 的平均
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
         return logits, loss
 
     @torch.no_grad()
     def generate(self, idx, max_new_tokens):
         for _ in range(max_new_tokens):
             logits, _ = self(idx[:, -block_size:])  # 位置只有 block_size 个，再早的看不到了；(B, V)
-            probs = F.softmax(logits, dim=-1)  # (B, V)
+            probs = F.softmax(logits, dim=-1)  # 打分变概率：取 e 的次方，再除以总和；(B, V)
             idx_next = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(B, 1)
             idx = torch.cat([idx, idx_next], dim=1)  # (B, T) -> (B, T+1)
         return idx
@@ -177,7 +179,8 @@ def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一�
 
 # ---------- 训练 ----------
 model = BabyGPT().to(device)
-optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)  # fused：所有参数一次更新完
+# AdamW：比 SGD 聪明，每个参数自己调步子的大小；fused：所有参数一次更新完
+optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)
 print(f"设备 {device}，词表 {vocab_size} 字，参数 {sum(p.numel() for p in model.parameters()):,} 个")
 print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
 

@@ -3,7 +3,7 @@
 改动：wandb 记下超参数、loss、速度和途中的样文；验证 loss 每创新低，就存一次 model.pth，最后用最好的那份采样。
       没有账号也能跑：没登录就自动离线，只记在 ./wandb/ 里。
 运行：python babygpt_v12_wandb.py
-预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。（和 v11 一样的训练）
+预期：训练和 v11 一模一样，loss 也一样；只多花一点采样和存盘的时间。
 看什么：按一下 Ctrl-C 会走完手头这一步，照样保存、采样、收尾，等几秒就好。
       重跑会覆盖 model.pth，想留着上次的，先改个名。
 试试：接着运行 python babygpt_sample_with_kvcache.py，用存下的模型写你自己的开头。
@@ -38,7 +38,7 @@ if device == "cuda":  # 有 NVIDIA GPU：放开手脚
     n_head = 6
     n_layer = 6
     dropout = 0.2
-    learning_rate = 3e-4
+    learning_rate = 3e-4  # 模型越大，步子要越小
     max_iters = 5000
 else:  # 只有 CPU（或 Mac）：2 个核约 10 分钟里，能学多好学多好
     batch_size = 16
@@ -141,7 +141,7 @@ class Block(nn.Module):  # 交流一次，思考一次，合成一层
         super().__init__()
         self.attention = MultiHeadAttention()
         self.feed_forward = FeedForward()
-        self.ln1 = nn.LayerNorm(n_embed)
+        self.ln1 = nn.LayerNorm(n_embed)  # 每个位置的 C 个数拉回平均 0、方差 1，再各乘一个、加一个可以学的数
         self.ln2 = nn.LayerNorm(n_embed)
 
     def forward(self, x):
@@ -166,14 +166,15 @@ class BabyGPT(nn.Module):
         if targets is None:  # 生成时只用得着最后一个位置的打分，别的不必算
             return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
         logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # 内含 softmax；(B*T, V) -> ()
+        # 和二元模型的 loss 是一回事：打分经 softmax 变成概率，再取 -ln P(答案) 的平均
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
         return logits, loss
 
     @torch.no_grad()
     def generate(self, idx, max_new_tokens):
         for _ in range(max_new_tokens):
             logits, _ = self(idx[:, -block_size:])  # 位置只有 block_size 个，再早的看不到了；(B, V)
-            probs = F.softmax(logits, dim=-1)  # (B, V)
+            probs = F.softmax(logits, dim=-1)  # 打分变概率：取 e 的次方，再除以总和；(B, V)
             idx_next = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(B, 1)
             idx = torch.cat([idx, idx_next], dim=1)  # (B, T) -> (B, T+1)
         return idx
@@ -196,7 +197,8 @@ def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一�
 
 # ---------- 训练 ----------
 model = BabyGPT().to(device)
-optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)  # fused：所有参数一次更新完
+# AdamW：比 SGD 聪明，每个参数自己调步子的大小；fused：所有参数一次更新完
+optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)
 print(f"设备 {device}，词表 {vocab_size} 字，参数 {sum(p.numel() for p in model.parameters()):,} 个")
 print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
 

@@ -1,10 +1,10 @@
 """二元模型：还是数数，但写成 GPT 的样子：Tokenizer、模型、取批、训练循环、采样，一样不少。
 
 概念：GPT 换掉的只是“模型”那一块，前后的架子从这里到 v11 都是这一套。
-改动：比起 simplemodel.py，数据分批学，还会打分：在没学过的 10% 上算 loss，
-      也就是平均每个字的 -ln 概率，越小越好。
-运行：python simplebigrammodel.py（纯 Python，2 核 CPU 上约 10 秒）
-预期：验证 loss 约 4.80。记住这个数：往后每个神经网络都要和它比。
+改动：比起 simplemodel.py，数据分批学；没见过的搭配也给一点概率（backoff）；
+      还会打分：在没学过的 10% 上算 loss，也就是平均每个字的 -ln 概率，越小越好。
+运行：python simplebigrammodel.py（纯 Python，不用装任何东西）
+预期：2 核 CPU 约 ? 秒，验证 loss 约 4.80。记住这个数：往后每个神经网络都要和它比。
 试试：把 backoff 改成 1 或 100000，loss 会变差，想想为什么。
 逐行注释版见 simplebigrammodel_with_comments.py，张量版见 simplebigrammodel_torch.py。
 """
@@ -17,12 +17,12 @@ random.seed(42)
 # ---------- 超参数：改一个数，再跑一遍 ----------
 prompts = ["春江", "往事"]
 max_new_tokens = 100
-batch_size = 16
-block_size = 32
-backoff = 500
+batch_size = 16  # B：一步数几段文本
+block_size = 32  # T：每段多长
+backoff = 500  # 掺多少字频，见 probability
 max_iters = 10000
 eval_interval = 2000
-eval_iters = 20
+eval_iters = 20  # 每次评估考几批（每批约 1000 字）
 train_data_ratio = 0.9
 
 # ---------- 数据 ----------

@@ -14,7 +14,7 @@ random.seed(42)
 # ---------- 超参数：改一个数，再跑一遍 ----------
 prompts = ["春江", "往事"]
 max_new_tokens = 100
-train_data_ratio = 0.9
+train_data_ratio = 0.9  # 只数前 90%，其余留着，下一版拿来打分
 
 # ---------- 数据 ----------
 try:

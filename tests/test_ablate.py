@@ -71,9 +71,11 @@ def test_dropout(ablated):
 
 def test_a_script_that_changed_is_noticed():
     with pytest.raises(ValueError, match="出现了 0 次"):
-        ablate.replace("x = x + 1", ("x = x + 2", "x"))
+        ablate.change(swapped=[("x = x + 2", "x")])("x = x + 1")
     with pytest.raises(ValueError, match="出现了 2 次"):
-        ablate.replace("xx", ("x", "y"))
+        ablate.change(swapped=[("x", "y")])("x = x")
+    with pytest.raises(ValueError, match="出现了 0 次"):
+        ablate.change(["self.proj = "])("x = 1\n")
 
 
 def test_resumes_with_what_is_missing():

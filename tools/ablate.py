@@ -21,58 +21,51 @@ OUTPUT = ROOT / "docs" / "ablation.json"
 FULL = (V[10], V[11])
 
 
-def replace(source, *pairs):
-    """source 里把每一对 (旧, 新) 换掉；旧的必须恰好出现一次，否则抛 ValueError：脚本改了，这里也要跟着改。"""
-    for old, new in pairs:
-        if source.count(old) != 1:
-            raise ValueError(f"该出现一次，出现了 {source.count(old)} 次：{old!r}")
-        source = source.replace(old, new)
-    return source
+def swap(source, old, new):
+    """source 里的 old 换成 new；old 必须恰好出现一次，否则抛 ValueError：脚本改了，这里也要跟着改。"""
+    if source.count(old) != 1:
+        raise ValueError(f"该出现一次，出现了 {source.count(old)} 次：{old!r}")
+    return source.replace(old, new)
 
 
-def hyper(**changes):
-    return lambda source: set_hyperparameters(source, **changes)
+def change(dropped=(), swapped=(), **hyper):
+    """一个改源码的函数：删掉含有 dropped 里各段文字的那一行，换掉 swapped 里的各对 (旧, 新)，再改超参数。"""
 
+    def apply(source):
+        for text in dropped:
+            line = next((line for line in source.splitlines(True) if text in line), text)
+            source = swap(source, line, "")
+        for old, new in swapped:
+            source = swap(source, old, new)
+        return set_hyperparameters(source, **hyper)
 
-def without(*pairs):
-    return lambda source: replace(source, *pairs)
+    return apply
 
 
 # 概念 → 怎样从源码里拆掉它
 CONCEPTS = {
-    "位置编码（v2）": without(
-        ("        self.position_embedding = nn.Embedding(block_size, n_embed)  # 每个位置一个向量\n", ""),
-        ("        x = x + self.position_embedding(torch.arange(idx.shape[1], device=idx.device))  # (B, T, C) + (T, C)\n", ""),
+    "位置编码（v2）": change(["self.position_embedding = ", "x = x + self.position_embedding("]),
+    "多头（v4）": change(n_head=1),
+    "前馈（v5）": change(["self.feed_forward = ", "self.ln2 = ", "x = x + self.feed_forward("]),
+    "残差（v7）": change(
+        swapped=[("x = x + self.attention(", "x = self.attention("), ("x = x + self.feed_forward(", "x = self.feed_forward(")]
     ),
-    "多头（v4）": hyper(n_head=1),
-    "前馈（v5）": without(
-        ("        self.feed_forward = FeedForward()\n", ""),
-        ("        self.ln2 = nn.LayerNorm(n_embed)\n", ""),
-        ("        x = x + self.feed_forward(self.ln2(x))  # (B, T, C)\n", ""),
+    "投影（v8）": change(
+        ["self.proj = ", "nn.Linear(4 * n_embed, n_embed)"],
+        [("self.proj(torch.cat([head(x) for head in self.heads], dim=-1))", "torch.cat([head(x) for head in self.heads], dim=-1)"),
+         ("nn.Linear(n_embed, 4 * n_embed)", "nn.Linear(n_embed, n_embed)")],
     ),
-    "残差（v7）": without(
-        ("x = x + self.attention(", "x = self.attention("), ("x = x + self.feed_forward(", "x = self.feed_forward("),
-    ),
-    "投影（v8）": without(
-        ("        self.proj = nn.Linear(n_embed, n_embed)\n", ""),
-        ("self.dropout(self.proj(torch.cat([head(x) for head in self.heads], dim=-1)))",
-         "self.dropout(torch.cat([head(x) for head in self.heads], dim=-1))"),
-        ("nn.Linear(n_embed, 4 * n_embed)", "nn.Linear(n_embed, n_embed)"),
-        ("            nn.Linear(4 * n_embed, n_embed),  # (B, T, 4C) -> (B, T, C)\n", ""),
-    ),
-    "层归一化（v9）": without(
-        ("        self.ln1 = nn.LayerNorm(n_embed)\n", ""), ("        self.ln2 = nn.LayerNorm(n_embed)\n", ""),
-        ("        self.ln_f = nn.LayerNorm(n_embed)  # 残差一路加下来，出口再归一次\n", ""),
-        ("self.ln1(x)", "x"), ("self.ln2(x)", "x"), ("        x = self.ln_f(x)  # (B, T, C)\n", ""),
+    "层归一化（v9）": change(
+        ["self.ln1 = ", "self.ln2 = ", "self.ln_f = ", "x = self.ln_f(x)"], [("self.ln1(x)", "x"), ("self.ln2(x)", "x")]
     ),
 }
 # 每份脚本量哪些：v11 的 CPU 一套本来就没有 Dropout，反过来加上；窗口的大小不是哪一版的概念，但格律要看它
 VARIANTS = {
-    V[10]: {**CONCEPTS, "Dropout（v10）": hyper(dropout=0.0)},
+    V[10]: {**CONCEPTS, "Dropout（v10）": change(dropout=0.0)},
     V[11]: {
-        **CONCEPTS, "Dropout 0.1（本来没有，加上）": hyper(dropout=0.1),
-        "窗口 32（batch 32）": hyper(block_size=32, batch_size=32),
-        "窗口 128（batch 8）": hyper(block_size=128, batch_size=8),
+        **CONCEPTS, "Dropout 0.1（本来没有，加上）": change(dropout=0.1),
+        "窗口 32（batch 32）": change(block_size=32, batch_size=32),
+        "窗口 128（batch 8）": change(block_size=128, batch_size=8),
     },
 }
 

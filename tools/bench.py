@@ -126,22 +126,25 @@ batch 32、block 8、n_embed 32、4 头、3 层，{TRAIN_STEPS} 步，{REPEATS} 
 """
 
 
-def ceiling_table(folder):
-    """第 2 件事（Markdown）。训练一个字要 6 × 矩阵参数 + 12 × 层数 × T × C 次浮点运算（向前 1 份，向后 2 份；乘加算 2 次）。
+def operations(namespace):
+    """训练一个字要多少次浮点运算：6 × 矩阵参数 + 12 × 层数 × T × C（向前 1 份，向后 2 份；乘加算 2 次）。
 
     出处：Kaplan 等《Scaling Laws for Neural Language Models》（2020）表 1，注意力那一项按没有跳过上三角算。
     """
+    matrices = sum(p.numel() for name, p in namespace["model"].named_parameters() if p.ndim == 2 and "embedding" not in name)
+    return 6 * matrices + 12 * namespace["n_layer"] * namespace["block_size"] * namespace["n_embed"]
+
+
+def ceiling_table(folder):
+    """第 2 件事（Markdown）。"""
     a = torch.randn(2048, 2048)
     limit = 2 * 2048**3 / median(lambda: seconds(lambda: [a @ a for _ in range(5)]) / 5)
 
-    def speed():
+    def run():
         return load(edit(V[11], folder, device="cpu", max_iters=100, eval_interval=100, eval_iters=1, max_new_tokens=1))
 
-    namespace = speed()
-    tokens_per_s = median(lambda: speed()["speed"])
-    layers, T, C = namespace["n_layer"], namespace["block_size"], namespace["n_embed"]
-    matrices = sum(p.numel() for name, p in namespace["model"].named_parameters() if p.ndim == 2 and "embedding" not in name)
-    flops = 6 * matrices + 12 * layers * T * C
+    flops = operations(run())
+    tokens_per_s = median(lambda: run()["speed"])
     return f"""## v11 的 CPU 一套，用上了机器的几成
 
 | | |

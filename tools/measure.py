@@ -1,10 +1,11 @@
-"""把根目录的脚本真跑一遍，记下它们打印的 loss、速度和样文，写进 docs/results.json 和 README 的表。
+"""把根目录的脚本真跑一遍，记下它们打印的 loss、速度和样文，写进 docs/results.json、README 的表、
+各脚本文档字符串里的“预期”，画出 docs/ 里的图。
 
 用法：
     python tools/measure.py                     # 所有脚本，每份 3 个种子；中断了再跑，接着来
     python tools/measure.py --seeds 1 babygpt_v9_layer_norm.py
     python tools/measure.py --check             # 哪些脚本量过之后又改了？有就逐个列出，退出码 1
-    python tools/measure.py --table             # 不跑，只重写 README 的表
+    python tools/measure.py --write             # 不跑，只重写 README 的表、各脚本的“预期”和图
 
 只改种子，别的一字不动。种子 42 独占所有核跑，用时和速度以它为准；其余种子每核一个并排跑，只取 loss。
 改了代码（注释和文档字符串不算）的脚本，旧的结果作废，重新量。
@@ -38,6 +39,7 @@ FIRST_SEED = 42
 FORM = ("ended", "attested", "prefix")
 CORES = os.cpu_count()
 SEED = re.compile(r"^((?:torch\.manual_seed|random\.seed)\()42\)", re.M)
+EXPECTATION = re.compile(r"预期：\d+ 核 CPU 约 [\d?]+ 分?[秒钟]，验证 loss 约 [\d.?]+")
 TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.S)
 
 
@@ -246,10 +248,15 @@ def side_by_side(results):
     return "\n".join(rows) + "\n"
 
 
-def write_table(results):
-    """把表写进 README 的两个标记之间。"""
+def write_docs(results):
+    """把表写进 README 的两个标记之间，把“预期”写进各脚本的文档字符串。"""
     text = README.read_text(encoding="utf-8")
     README.write_text(TABLE.sub(lambda match: match[1] + table(results) + match[2], text), encoding="utf-8")
+    for name in results["scripts"]:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        text, count = EXPECTATION.subn("预期：" + expectation(results, name), text, count=1)
+        assert count == 1, f"{name} 的文档字符串里没有“预期”"
+        (ROOT / name).write_text(text, encoding="utf-8")
 
 
 def measure(results, names, seeds):
@@ -285,7 +292,7 @@ def main():
     parser.add_argument("scripts", nargs="*", choices=[[], *SCRIPTS], metavar="脚本")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     results = load()
     if arguments.check:
@@ -293,9 +300,9 @@ def main():
         for name, reason in stale:
             print(f"{name}：{reason}，请运行 python tools/measure.py {name}")
         raise SystemExit(1 if stale else 0)
-    if not arguments.table:
+    if not arguments.write:
         measure(results, arguments.scripts or SCRIPTS, arguments.seeds)
-    write_table(results)
+    write_docs(results)
     import plot  # 画图要 matplotlib，量和 --check 不用
 
     plot.losses(results)
