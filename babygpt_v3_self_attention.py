@@ -2,7 +2,7 @@
 
 改动：多了 Head：query（我在找什么）点乘 key（我是什么）得到相关程度，softmax 成权重，对 value 加权求和。
 运行：python babygpt_v3_self_attention.py
-预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
+预期：2 核 CPU 约 50 秒，验证 loss 约 4.98。
       只比 v2 好一点：只有一个头，x 又被它的输出整个换掉，既要记住自己，又要看前面，顾不过来。
       v4 的多头、v7 的残差，正是来解决这两点的。
 看什么：mask 挡住未来，不然就是偷看答案；weights 每一行加起来是 1。

@@ -2,7 +2,7 @@
 
 改动：x = x + …，两处。信息和梯度都多了一条直通的路，深的网络才训练得动。
 运行：python babygpt_v7_residual_connection.py
-预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
+预期：2 核 CPU 约 70 秒，验证 loss 约 4.79。
 看什么：和 v6 只差两行，loss 天差地别。
 试试：只给一处加残差，另一处不加。
 """
