@@ -31,7 +31,7 @@ if device == "cuda":  # 有 NVIDIA GPU：放开手脚
     dropout = 0.2
     learning_rate = 3e-4  # 模型越大，步子要越小
     max_iters = 5000
-else:  # 只有 CPU（或 Mac）：2 个核约 10 分钟里，能学多好学多好
+else:  # 只有 CPU（或 Mac）：2 个核 10 分钟之内，能学多好学多好
     batch_size = 16
     block_size = 64
     n_embed = 128

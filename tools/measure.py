@@ -201,7 +201,8 @@ def expectation(results, name):
     """文档字符串里“预期”的那句话。"""
     numbers = summary(results, name)
     seconds = numbers["wall_s"]
-    duration = f"{seconds / 60:.0f} 分钟" if seconds > 240 else f"{max(5, 5 * round(seconds / 5))} 秒"
+    step = 1 if seconds < 10 else 5
+    duration = f"{seconds / 60:.0f} 分钟" if seconds > 240 else f"{step * round(seconds / step)} 秒"
     return f"{results['machine']['cores']} 核 CPU 约 {duration}，验证 loss 约 {numbers['val_loss']:.2f}"
 
 
@@ -232,7 +233,7 @@ def table(results):
     seeds = sorted({one["seeds"] for one in summaries})
     rows.append("")
     rows.append(
-        f"loss 和格律是 {'–'.join(map(str, seeds))} 个种子的平均，loss 单位 nat/字，各种子之间最多差"
+        f"loss 和格律是 {'–'.join(map(str, seeds))} 个种子的平均，loss 单位 nat/字，同一份脚本换种子最多差"
         f" {max(one['spread'] for one in summaries):.2f}；用时是 {results['machine']['cores']} 核 CPU 上独占运行、从启动到采样完的秒数。"
         "数据见 [docs/results.json](docs/results.json)，由 `tools/measure.py` 生成。"
     )
