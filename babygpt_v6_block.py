@@ -2,7 +2,7 @@
 
 改动：MultiHeadAttention 和 FeedForward 收进 Block，叠 n_layer 次。这就是“深度”学习的深度。
 运行：python babygpt_v6_block.py
-预期：2 核 CPU 约 70 秒，验证 loss 约 5.29。
+预期：2 核 CPU 约 70 秒，验证 loss 约 5.33。
       比 v5 差得多，这正是要看的：光叠层没有用。
 看什么：loss 反而大大变差。不是写错了：每一层都把上一层的结果整个换掉，信息越传越少，梯度也越传越小。
 试试：把 n_layer 改成 1，和 v5 是同一个模型；改成 4，更糟。下一版只改两行，就救回来。
