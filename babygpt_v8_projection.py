@@ -4,7 +4,9 @@
       FeedForward 中间宽 4 倍（Transformer 原论文的倍数），第二个 Linear 再投影回 C；
       v7 的前馈以 ReLU 收尾，只能往残差上加正数，现在加减都行了。
 运行：python babygpt_v8_projection.py
-预期：2 核 CPU 约 80 秒，验证 loss 约 5412.58。
+预期：2 核 CPU 约 80 秒，验证 loss 约 4.73。
+      投影让残差能加也能减，可是没有东西管住 x 越加越大：换种子跑，6 个种子里有 2 个发散，
+      loss 学到后来忽然飞上天。下一版的层归一化就治它。
 看什么：别把三个投影弄混。proj 混合各头，FeedForward 的第二层收窄，二者都在 Block 里、输出 (B, T, C)；
       lm_head 在最后，(B, T, C) -> (B, T, V)，从 v1 就有。
 试试：把 FeedForward 里两处 4 * n_embed 的 4 一起改成 1 或 8（只改一处，形状对不上，会报错）。

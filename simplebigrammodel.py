@@ -4,7 +4,7 @@
 改动：比起 simplemodel.py，数据分批学；没见过的搭配也给一点概率（backoff）；
       还会打分：在没学过的 10% 上算 loss，也就是平均每个字的 -ln 概率，越小越好。
 运行：python simplebigrammodel.py（纯 Python，不用装任何东西）
-预期：2 核 CPU 约 5 秒，验证 loss 约 4.80。记住这个数：往后每个神经网络都要和它比。
+预期：2 核 CPU 约 2 秒，验证 loss 约 4.80。记住这个数：往后每个神经网络都要和它比。
 试试：把 backoff 改成 1 或 100000，loss 会变差，想想为什么。
 逐行注释版见 simplebigrammodel_with_comments.py，张量版见 simplebigrammodel_torch.py。
 """

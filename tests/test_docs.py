@@ -30,9 +30,19 @@ def test_docstring_expects_what_was_measured(results, name):
 
 @pytest.mark.parametrize("name", measure.SCRIPTS)
 def test_recorded_curves_are_whole(results, name):
+    good = measure.settled(results, name)
     for run in results["scripts"][name]["runs"]:
-        assert run["curve"][0]["step"] == 0 and run["curve"][-1]["val_loss"] == run["val_loss"] < run["curve"][0]["val_loss"]
+        assert run["curve"][0]["step"] == 0 and run["curve"][-1]["val_loss"] == run["val_loss"]
+        assert (run["val_loss"] < run["curve"][0]["val_loss"]) == (run in good)
         assert len(run["samples"]) == 2
+
+
+@pytest.mark.parametrize("name", measure.SCRIPTS)
+def test_docstring_tells_of_divergence(results, name):
+    """有种子发散过，文档字符串就要照实说是几个里的几个；没有，就不许提。"""
+    docstring = ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8")))
+    told = measure.divergence(measure.summary(results, name))
+    assert told in docstring and ("个发散" in docstring) == bool(told)
 
 
 def test_readme_names_only_files_that_exist():

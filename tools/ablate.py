@@ -10,11 +10,11 @@
 
 import argparse
 import json
+import math
 import statistics
 from concurrent.futures import ThreadPoolExecutor
 
 import measure
-import plot
 from scripts import ROOT, V, set_hyperparameters
 
 OUTPUT = ROOT / "docs" / "ablation.json"
@@ -105,13 +105,15 @@ def run(ablation, names, seeds):
 
 
 def rows(ablation, results, name):
-    """[(概念, 平均验证 loss, 比完整的高多少, 平均格律), …]，头一行是完整的；loss 单位 nat/字。"""
+    """[(概念, 平均验证 loss, 比完整的高多少, 平均格律), …]，头一行是完整的；loss 单位 nat/字，发散了的是 inf。"""
     full = measure.summary(results, name)
     found = [("完整", full["val_loss"], 0.0, full["form"])]
     for concept in VARIANTS[name]:
         runs = ablation[name]["variants"].get(concept)
         if runs:
             loss = statistics.mean(run["val_loss"] for run in runs)
+            if loss > results["baselines"]["uniform"]:
+                loss = math.inf
             form = {key: statistics.mean(run["form"][key] for run in runs) for key in measure.FORM}
             found.append((concept, loss, loss - full["val_loss"], form))
     return found
@@ -122,12 +124,12 @@ def table(ablation, results):
     text = "# 拆掉一个概念，loss 会差多少\n\n由 `tools/ablate.py` 量出。训练到底，别的一字不动；差别是比完整的高多少，单位 nat/字。\n"
     for name in ablation:
         seeds = sorted({len(runs) for runs in ablation[name]["variants"].values() if runs})
-        full = results["scripts"][name]["runs"]
-        text += f"\n## `{name}`\n\n完整的是 {len(full)} 个种子的平均，拆过的是 {'–'.join(map(str, seeds))} 个。\n\n"
+        text += f"\n## `{name}`\n\n完整的是 {measure.summary(results, name)['seeds']} 个种子的平均，"
+        text += f"拆过的是 {'–'.join(map(str, seeds))} 个。\n\n"
         text += "| 拆掉 | 验证 loss | 差别 | 收尾 | 合律 | 写对的开头 |\n| --- | ---: | ---: | ---: | ---: | ---: |\n"
         for concept, loss, more, form in rows(ablation, results, name):
-            difference = f"{more:+.2f}" if concept != "完整" else ""
-            text += f"| {concept} | {loss:.2f} | {difference} | {measure.form_columns(form)} |\n"
+            numbers = "发散 | " if loss == math.inf else f"{loss:.2f} | {f'{more:+.2f}' if concept != '完整' else ''}"
+            text += f"| {concept} | {numbers} | {measure.form_columns(form)} |\n"
     return text
 
 

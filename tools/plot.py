@@ -3,6 +3,7 @@
 字画成路径，看图的人不用装中文字体；画图的机器要有一种：FONTS 里的任一个。底色不透明，浅色、深色页面上都看得清。
 """
 
+import math
 import re
 import statistics
 
@@ -14,7 +15,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib import font_manager  # noqa: E402
 
 FONTS = ["Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei"]
-INK, GREY, RED, BLUE, LIGHT = "#24292f", "#8c959f", "#cf222e", "#0969da", "#d0d7de"
+INK, GREY, RED, BLUE = "#24292f", "#8c959f", "#cf222e", "#0969da"
 # v1–v5 越往后越深的蓝灰，v6 红，v7–v10 越往后越深的绿
 COLORS = ["#c9d6e8", "#a9bfdc", "#86a5cf", "#5f87c0", "#3867ab", RED, "#a8d5b0", "#6fbb80", "#389a52", "#146c2e"]
 
@@ -53,15 +54,17 @@ def dashed(axes, level, label):
     axes.annotate(label, (1, level), xycoords=("axes fraction", "data"), xytext=(-4, 4), textcoords="offset points", ha="right")
 
 
-def losses(results):
-    """由 docs/results.json 的内容画 docs/loss_curves.svg、docs/val_loss.svg、docs/v11.svg。"""
+def losses(scripts, bigram):
+    """画 docs/loss_curves.svg、docs/val_loss.svg、docs/v11.svg。
+
+    scripts：{脚本名: [一次运行的 dict, …]}，没发散的；bigram：数二元的验证 loss。单位都是 nat/字。
+    """
     style()
-    scripts, bigram = results["scripts"], results["baselines"]["bigram"]
 
     figure, axes = plt.subplots(figsize=(8, 5))
     ends = []
     for name, color in zip(VERSIONS[:10], COLORS):
-        steps, loss = mean_curve(scripts[name]["runs"], "val_loss")
+        steps, loss = mean_curve(scripts[name], "val_loss")
         axes.plot(steps[1:], loss[1:], color=color, linewidth=2)
         ends.append([loss[-1], short(name), color, loss[-1]])
     ends.sort()
@@ -78,23 +81,23 @@ def losses(results):
 
     figure, axes = plt.subplots(figsize=(8, 4.5))
     for k, (name, color) in enumerate(zip(VERSIONS[:11], [*COLORS, BLUE])):
-        values = [run["val_loss"] for run in scripts[name]["runs"]]
+        values = [run["val_loss"] for run in scripts[name]]
         mean = statistics.mean(values)
         axes.bar(k, mean, color=color, width=0.7)
         axes.errorbar(k, mean, [[mean - min(values)], [max(values) - mean]], color=INK, capsize=4, linewidth=1)
         axes.annotate(f"{mean:.2f}", (k, max(values)), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=9.5)
     dashed(axes, bigram, f"数二元 {bigram:.2f}")
     axes.set_xticks(range(11), [short(name) for name in VERSIONS[:11]])
-    low = min(run["val_loss"] for name in VERSIONS[:11] for run in scripts[name]["runs"])
+    low = min(run["val_loss"] for name in VERSIONS[:11] for run in scripts[name])
     axes.set(ylim=(low - 0.3, None), ylabel="验证 loss（nat/字）", title="每一版最后的验证 loss（黑线：几个种子的最小到最大）")
     save(figure, ROOT / "docs" / "val_loss.svg")
 
     figure, axes = plt.subplots(figsize=(8, 4.5))
-    runs = scripts[VERSIONS[10]]["runs"]
+    runs = scripts[VERSIONS[10]]
     for key, label, color in (("train_loss", "训练", GREY), ("val_loss", "验证", BLUE)):
         steps, loss = mean_curve(runs, key)
         axes.plot(steps[1:], loss[1:], color=color, linewidth=2, label=f"{label} loss，最后 {loss[-1]:.2f}")
-    tenth = statistics.mean(run["val_loss"] for run in scripts[VERSIONS[9]]["runs"])
+    tenth = statistics.mean(run["val_loss"] for run in scripts[VERSIONS[9]])
     dashed(axes, tenth, f"v10 的验证 loss {tenth:.2f}")
     axes.set(xlabel="训练步数", ylabel="loss（nat/字）", title="v11（CPU 一套）")
     axes.legend(frameon=False)
@@ -102,17 +105,18 @@ def losses(results):
 
 
 def ablation(tables, path):
-    """tables：{脚本名: [(概念, loss, 比完整的高多少, …), …]}；每份脚本一栏横条，写到 path（Path）。"""
+    """tables：{脚本名: [(概念, loss, 比完整的高多少, …), …]}；每份脚本一栏横条，写到 path（Path）。高出 inf 的是发散了。"""
     style()
     figure, columns = plt.subplots(1, len(tables), figsize=(5.5 * len(tables), 4.2), squeeze=False, layout="constrained")
     for axes, (name, rows) in zip(columns[0], tables.items()):
         rows = rows[::-1]
-        more = [row[2] for row in rows]
-        axes.barh(range(len(rows)), more, color=[RED if value > 0 else BLUE for value in more], height=0.65)
-        for k, value in enumerate(more):
+        longest = max((row[2] for row in rows if math.isfinite(row[2])), default=1)
+        bars = [min(row[2], 1.1 * longest) for row in rows]
+        axes.barh(range(len(rows)), bars, color=[RED if value > 0 else BLUE for value in bars], height=0.65)
+        for k, (bar, row) in enumerate(zip(bars, rows)):
             axes.annotate(
-                f"{value:+.2f}", (value, k), xytext=(4 if value >= 0 else -4, 0), textcoords="offset points", va="center",
-                ha="left" if value >= 0 else "right", fontsize=9.5,
+                f"{row[2]:+.2f}" if math.isfinite(row[2]) else "发散", (bar, k), xytext=(4 if bar >= 0 else -4, 0),
+                textcoords="offset points", va="center", ha="left" if bar >= 0 else "right", fontsize=9.5,
             )
         axes.axvline(0, color=INK, linewidth=1)
         axes.margins(x=0.18)
