@@ -74,9 +74,9 @@ def losses(scripts, bigram):
     for at, label, color, loss in ends:
         axes.annotate(f"{label}  {loss:.2f}", (steps[-1], at), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9.5)
         axes.plot([steps[-1]], [loss], "o", color=color, markersize=4)
-    axes.axhline(bigram, color=INK, linestyle="--", linewidth=1)
+    axes.plot([steps[1], steps[-1]], [bigram, bigram], color=INK, linestyle="--", linewidth=1)
     axes.annotate(f"数二元 {bigram:.2f}", (steps[1], bigram), xytext=(0, -14), textcoords="offset points")
-    axes.set(xlabel="训练步数", ylabel="验证 loss（nat/字）", title="v1–v10：学得怎样（几个种子的平均）")
+    axes.set(xlabel="训练步数", ylabel="验证 loss（nat/字）", title="v1–v10：学得怎样（没发散的几个种子，平均）")
     save(figure, ROOT / "docs" / "loss_curves.svg")
 
     figure, axes = plt.subplots(figsize=(8, 4.5))
@@ -85,11 +85,14 @@ def losses(scripts, bigram):
         mean = statistics.mean(values)
         axes.bar(k, mean, color=color, width=0.7)
         axes.errorbar(k, mean, [[mean - min(values)], [max(values) - mean]], color=INK, capsize=4, linewidth=1)
-        axes.annotate(f"{mean:.2f}", (k, max(values)), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=9.5)
+        axes.annotate(
+            f"{mean:.2f}", (k, max(values)), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=9.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
     dashed(axes, bigram, f"数二元 {bigram:.2f}")
     axes.set_xticks(range(11), [short(name) for name in VERSIONS[:11]])
     low = min(run["val_loss"] for name in VERSIONS[:11] for run in scripts[name])
-    axes.set(ylim=(low - 0.3, None), ylabel="验证 loss（nat/字）", title="每一版最后的验证 loss（黑线：几个种子的最小到最大）")
+    axes.set(ylim=(low - 0.3, None), ylabel="验证 loss（nat/字）", title="每一版最后的验证 loss（没发散的几个种子，黑线从最小到最大）")
     save(figure, ROOT / "docs" / "val_loss.svg")
 
     figure, axes = plt.subplots(figsize=(8, 4.5))
