@@ -128,7 +128,7 @@ def table(ablation, results):
         text += f"拆过的是 {'–'.join(map(str, seeds))} 个。\n\n"
         text += "| 拆掉 | 验证 loss | 差别 | 收尾 | 合律 | 写对的开头 |\n| --- | ---: | ---: | ---: | ---: | ---: |\n"
         for concept, loss, more, form in rows(ablation, results, name):
-            numbers = "发散 | " if loss == math.inf else f"{loss:.2f} | {f'{more:+.2f}' if concept != '完整' else ''}"
+            numbers = "发散 | " if loss == math.inf else f"{loss:.2f} | {f'{round(more, 2) + 0.0:+.2f}' if concept != '完整' else ''}"
             text += f"| {concept} | {numbers} | {measure.form_columns(form)} |\n"
     return text
 

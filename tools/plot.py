@@ -118,11 +118,11 @@ def ablation(tables, path):
         axes.barh(range(len(rows)), bars, color=[RED if value > 0 else BLUE for value in bars], height=0.65)
         for k, (bar, row) in enumerate(zip(bars, rows)):
             axes.annotate(
-                f"{row[2]:+.2f}" if math.isfinite(row[2]) else "发散", (bar, k), xytext=(4 if bar >= 0 else -4, 0),
+                f"{round(row[2], 2) + 0.0:+.2f}" if math.isfinite(row[2]) else "发散", (bar, k), xytext=(4 if bar >= 0 else -4, 0),
                 textcoords="offset points", va="center", ha="left" if bar >= 0 else "right", fontsize=9.5,
             )
         axes.axvline(0, color=INK, linewidth=1)
         axes.margins(x=0.18)
         axes.set_yticks(range(len(rows)), [row[0] for row in rows])
-        axes.set(title=f"从 {short(name)} 里拆掉", xlabel="验证 loss 比完整的高多少")
+        axes.set(title=f"{short(name)}：拆掉或改动一处", xlabel="验证 loss 比完整的高多少")
     save(figure, path)
