@@ -1,6 +1,6 @@
 """二元模型，逐行注释版：代码和 simplebigrammodel.py 一模一样，每一行都说说为什么。
 
-运行：python simplebigrammodel_with_comments.py（约 5 秒）
+运行：python simplebigrammodel_with_comments.py（约 2 秒）
 """
 # math：算对数
 import math
