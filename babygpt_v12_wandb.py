@@ -50,7 +50,7 @@ else:  # 只有 CPU（或 Mac）：2 个核 10 分钟之内，能学多好学多
     learning_rate = 5e-3
     max_iters = 4800
 eval_interval = 500  # 每隔多少步评估一次
-eval_iters = 20  # 每次评估在训练集、验证集上各算几批（每批约 1000 字）
+eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）
 train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证
 
 # ---------- 数据 ----------
@@ -188,7 +188,7 @@ def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一�
     losses = {}
     model.eval()  # 评估时关掉 Dropout（v10 起才有）
     for split, data in [("train", train_data), ("val", val_data)]:
-        n = eval_iters * max(1, 1000 // block_size)  # 一共考几段
+        n = eval_iters * max(1, 512 // block_size)  # 一共考几段
         starts = torch.arange(n, device=device) * (len(data) - block_size) // n  # (n,)
         batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]
         losses[split] = sum(model(x, y)[1].item() for x, y in batches) / eval_iters

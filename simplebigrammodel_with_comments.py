@@ -27,8 +27,8 @@ backoff = 500
 max_iters = 10000
 # 每学多少批，打一次分
 eval_interval = 2000
-# 每次打分，算几批（每批约 1000 字）
-eval_iters = 20
+# 每次打分，算几批（每批约 500 字）
+eval_iters = 40
 # 前 90% 用来学，后 10% 用来考：考没学过的，才知道是学会了还是背下来了
 train_data_ratio = 0.9
 
@@ -147,8 +147,8 @@ def estimate_loss():
     losses = {}
     # 训练集、验证集都考。训练集的分数好得多，就是背下来了，没有学会
     for split, data in [("train", train_data), ("val", val_data)]:
-        # 一共考几段：eval_iters 批，每批约 1000 字
-        n = eval_iters * max(1, 1000 // block_size)
+        # 一共考几段：eval_iters 批，每批约 500 字
+        n = eval_iters * max(1, 512 // block_size)
         # 每隔一样远取一段
         starts = [i * (len(data) - block_size) // n for i in range(n)]
         # 只要第二个返回值，loss

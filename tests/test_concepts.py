@@ -284,18 +284,18 @@ def test_estimate_loss(loaded, number):
 
 @pytest.mark.parametrize("block_size", [8, 32, 64, 256])
 def test_estimate_loss_covers_the_whole_split_evenly(loaded, monkeypatch, block_size):
-    namespace = loaded(V[1], block_size=block_size, eval_iters=20)
+    namespace = loaded(V[1], block_size=block_size, eval_iters=40)
     seen = []
     get_batch = namespace["get_batch"]
     monkeypatch.setitem(namespace, "get_batch", lambda data, starts: seen.append(starts) or get_batch(data, starts))
     namespace["estimate_loss"]()
-    train, val = torch.cat(seen[:20]), torch.cat(seen[20:])
+    train, val = torch.cat(seen[:40]), torch.cat(seen[40:])
     for starts, data in [(train, namespace["train_data"]), (val, namespace["val_data"])]:
         gaps = starts.diff()
         assert starts[0] == 0 and gaps.max() - gaps.min() <= 1
         assert len(data) - block_size - gaps.max() - 1 <= starts[-1] < len(data) - block_size
-        assert 15000 <= len(starts) * block_size <= 20000
-    assert len(seen) == 40 and len({len(starts) for starts in seen}) == 1
+        assert len(starts) * block_size == 40 * 512
+    assert len(seen) == 80 and len({len(starts) for starts in seen}) == 1
 
 
 def test_get_batch(loaded):

@@ -30,19 +30,10 @@ def test_docstring_expects_what_was_measured(results, name):
 
 @pytest.mark.parametrize("name", measure.SCRIPTS)
 def test_recorded_curves_are_whole(results, name):
-    good = measure.settled(results, name)
     for run in results["scripts"][name]["runs"]:
         assert run["curve"][0]["step"] == 0 and run["curve"][-1]["val_loss"] == run["val_loss"]
-        assert (run["val_loss"] < run["curve"][0]["val_loss"]) == (run in good)
+        assert run["val_loss"] < run["curve"][0]["val_loss"]
         assert len(run["samples"]) == 2
-
-
-@pytest.mark.parametrize("name", measure.SCRIPTS)
-def test_docstring_tells_of_divergence(results, name):
-    """有种子发散过，文档字符串就要照实说是几个里的几个；没有，就不许提。"""
-    docstring = ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8")))
-    told = measure.divergence(measure.summary(results, name))
-    assert told in docstring and ("个发散" in docstring) == bool(told)
 
 
 def test_readme_names_only_files_that_exist():
@@ -84,13 +75,15 @@ def test_only_the_seed_is_changed(tmp_path, monkeypatch):
     """量的就是读者跑的那份脚本：除了种子，一字不动；打印的数一个不漏地读回来。"""
     monkeypatch.setattr(measure, "ROOT", tmp_path)
     script = helpers.edit(V[2], tmp_path, **{**helpers.TINY, "max_iters": 12, "eval_interval": 5})
+    ours = bytearray(b"x") * 2**30  # 量的人自己用了 1 GiB，不该算到脚本头上
     first, again, other = (measure.run(V[2], seed, 1, poems=1) for seed in (42, 42, 43))
     assert [point["step"] for point in first["curve"]] == [0, 5, 10, 12]
     assert [p["val_loss"] for p in first["curve"]] == [p["val_loss"] for p in again["curve"]]
     assert first["val_loss"] != other["val_loss"] and (first["seed"], other["seed"]) == (42, 43)
     assert first["samples"] == again["samples"] and [text[:2] for text in first["samples"]] == ["春江", "往事"]
     assert first["form"] == again["form"] and first["form"]["poems"] == form.TUNES
-    assert first["val_loss"] == first["curve"][-1]["val_loss"] and first["wall_s"] > 0 and first["peak_memory_mb"] > 50
+    assert first["val_loss"] == first["curve"][-1]["val_loss"] and first["wall_s"] > 0
+    assert 50 < first["peak_memory_mb"] < len(ours) / 2**20
     script.write_text("raise SystemExit('坏了')  # torch.manual_seed(42)\ntorch.manual_seed(42)\n", encoding="utf-8")
     with pytest.raises(RuntimeError, match="坏了"):
         measure.run(V[2], 42, 1, poems=1)

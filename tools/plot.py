@@ -57,7 +57,7 @@ def dashed(axes, level, label):
 def losses(scripts, bigram):
     """画 docs/loss_curves.svg、docs/val_loss.svg、docs/v11.svg。
 
-    scripts：{脚本名: [一次运行的 dict, …]}，没发散的；bigram：数二元的验证 loss。单位都是 nat/字。
+    scripts：{脚本名: [一次运行的 dict, …]}；bigram：数二元的验证 loss。单位都是 nat/字。
     """
     style()
 
@@ -76,7 +76,7 @@ def losses(scripts, bigram):
         axes.plot([steps[-1]], [loss], "o", color=color, markersize=4)
     axes.plot([steps[1], steps[-1]], [bigram, bigram], color=INK, linestyle="--", linewidth=1)
     axes.annotate(f"数二元 {bigram:.2f}", (steps[1], bigram), xytext=(0, -14), textcoords="offset points")
-    axes.set(xlabel="训练步数", ylabel="验证 loss（nat/字）", title="v1–v10：学得怎样（没发散的几个种子，平均）")
+    axes.set(xlabel="训练步数", ylabel="验证 loss（nat/字）", title="v1–v10：学得怎样（几个种子的平均）")
     save(figure, ROOT / "docs" / "loss_curves.svg")
 
     figure, axes = plt.subplots(figsize=(8, 4.5))
@@ -92,7 +92,7 @@ def losses(scripts, bigram):
     dashed(axes, bigram, f"数二元 {bigram:.2f}")
     axes.set_xticks(range(11), [short(name) for name in VERSIONS[:11]])
     low = min(run["val_loss"] for name in VERSIONS[:11] for run in scripts[name])
-    axes.set(ylim=(low - 0.3, None), ylabel="验证 loss（nat/字）", title="每一版最后的验证 loss（没发散的几个种子，黑线从最小到最大）")
+    axes.set(ylim=(low - 0.3, None), ylabel="验证 loss（nat/字）", title="每一版最后的验证 loss（几个种子的平均，黑线从最小到最大）")
     save(figure, ROOT / "docs" / "val_loss.svg")
 
     figure, axes = plt.subplots(figsize=(8, 4.5))
