@@ -4,7 +4,7 @@
       学习率不再固定：先预热，再沿余弦降到 0，开头不乱跑，结尾停得稳。
 运行：python babygpt_v11_hyper_params.py
 预期：2 核 CPU 约 7 分钟，验证 loss 约 4.17。
-看什么：题行、断句、篇与篇之间的空行，都是自己学会的；句数和每句的字数，还常常不合词牌。
+看什么：题行、断句、篇与篇之间的空行，都是自己学会的；句数和每句的字数，还不合词牌。
 试试：去掉学习率那三行，最后的 loss 会差多少？
 """
 import math
@@ -29,7 +29,7 @@ if device == "cuda":  # 有 NVIDIA GPU：放开手脚
     n_head = 6
     n_layer = 6
     dropout = 0.2
-    learning_rate = 3e-4  # 模型越大，步子要越小
+    learning_rate = 3e-4  # 模型大了十倍，步子要小
     max_iters = 5000
 else:  # 只有 CPU（或 Mac）：2 个核 10 分钟之内，能学多好学多好
     batch_size = 16
@@ -38,7 +38,7 @@ else:  # 只有 CPU（或 Mac）：2 个核 10 分钟之内，能学多好学多
     n_head = 4
     n_layer = 4
     dropout = 0.0  # 十分钟还学不到过拟合，用不着
-    learning_rate = 5e-3
+    learning_rate = 5e-3  # 有预热、有衰减，敢比 v10 大
     max_iters = 4800
 eval_interval = 500  # 每隔多少步评估一次
 eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）

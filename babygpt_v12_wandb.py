@@ -38,7 +38,7 @@ if device == "cuda":  # 有 NVIDIA GPU：放开手脚
     n_head = 6
     n_layer = 6
     dropout = 0.2
-    learning_rate = 3e-4  # 模型越大，步子要越小
+    learning_rate = 3e-4  # 模型大了十倍，步子要小
     max_iters = 5000
 else:  # 只有 CPU（或 Mac）：2 个核 10 分钟之内，能学多好学多好
     batch_size = 16
@@ -47,7 +47,7 @@ else:  # 只有 CPU（或 Mac）：2 个核 10 分钟之内，能学多好学多
     n_head = 4
     n_layer = 4
     dropout = 0.0  # 十分钟还学不到过拟合，用不着
-    learning_rate = 5e-3
+    learning_rate = 5e-3  # 有预热、有衰减，敢比 v10 大
     max_iters = 4800
 eval_interval = 500  # 每隔多少步评估一次
 eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）

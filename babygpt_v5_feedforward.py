@@ -3,7 +3,7 @@
 改动：多了 FeedForward：Linear + ReLU，对每个位置单独做，位置之间互不影响。
 运行：python babygpt_v5_feedforward.py
 预期：2 核 CPU 约 65 秒，验证 loss 约 4.85。
-      比 v4 好不了多少，甚至更差：想得再多，输出也把原来的信息盖掉了。等 v7 有了残差，它才值回票价。
+      比 v4 还差一点：想得再多，输出也把原来的信息盖掉了。等 v7 有了残差，它才值回票价。
 看什么：没有 ReLU，一串 Linear 叠再多也只等于一层。
 试试：把 nn.ReLU() 换成 nn.GELU()。
 """

@@ -121,12 +121,12 @@ def rows(ablation, results, name):
 
 def table(ablation, results):
     """docs/ablation.md 的全文。"""
-    text = "# 拆掉一个概念，loss 会差多少\n\n由 `tools/ablate.py` 量出。训练到底，别的一字不动；差别是比完整的高多少，单位 nat/字。\n"
+    text = "# 拆掉一个概念，loss 会差多少\n\n由 `tools/ablate.py` 量出。训练到底，别的一字不动；差别是比完整的高多少，单位 nat/字。换窗口的两行，batch 也跟着换，每步学的字数不变。\n"
     for name in ablation:
         seeds = sorted({len(runs) for runs in ablation[name]["variants"].values() if runs})
         text += f"\n## `{name}`\n\n完整的是 {measure.summary(results, name)['seeds']} 个种子的平均，"
         text += f"拆过的是 {'–'.join(map(str, seeds))} 个。\n\n"
-        text += "| 拆掉 | 验证 loss | 差别 | 收尾 | 合律 | 写对的开头 |\n| --- | ---: | ---: | ---: | ---: | ---: |\n"
+        text += "| 拆掉或改动 | 验证 loss | 差别 | 收尾 | 合律 | 写对的开头 |\n| --- | ---: | ---: | ---: | ---: | ---: |\n"
         for concept, loss, more, form in rows(ablation, results, name):
             numbers = "发散 | " if loss == math.inf else f"{loss:.2f} | {f'{round(more, 2) + 0.0:+.2f}' if concept != '完整' else ''}"
             text += f"| {concept} | {numbers} | {measure.form_columns(form)} |\n"
