@@ -4,6 +4,7 @@ import ast
 import re
 
 import pytest
+import torch
 
 import helpers  # 先于 measure：它把 tools/ 放进了 sys.path
 import form
@@ -34,6 +35,24 @@ def test_recorded_curves_are_whole(results, name):
         assert run["curve"][0]["step"] == 0 and run["curve"][-1]["val_loss"] == run["val_loss"]
         assert run["val_loss"] < run["curve"][0]["val_loss"]
         assert len(run["samples"]) == 2
+
+
+def test_baselines_take_the_same_exam_as_the_models(results, tmp_path, monkeypatch):
+    """数字频的那条线，拿脚本自己的考题重算一遍：考题换了，基线没跟着换，这里就红。"""
+    namespace = helpers.load(helpers.edit(V[1], tmp_path, device="cpu", max_iters=0, max_new_tokens=1))
+    answers, get_batch = {}, namespace["get_batch"]
+
+    def noted(data, starts):
+        x, y = get_batch(data, starts)
+        answers.setdefault(len(data), []).append(y.flatten())
+        return x, y
+
+    monkeypatch.setitem(namespace, "get_batch", noted)
+    namespace["estimate_loss"]()
+    train, val = namespace["train_data"], namespace["val_data"]
+    count = torch.bincount(train, minlength=namespace["vocab_size"]) + 1
+    loss = -(count / count.sum()).log()[torch.cat(answers[len(val)])].mean().item()
+    assert loss == pytest.approx(results["baselines"]["unigram"], abs=1e-4)
 
 
 def test_readme_names_only_files_that_exist():
