@@ -1,14 +1,17 @@
 """v1：最小的神经网络语言模型。查表得到每个字的向量，再由向量猜下一个字。
 
-改动：二元模型的次数表，换成两层可以学的参数：nn.Embedding（字 → 向量）和 nn.Linear（向量 → 每种字的分数）。
-      不再数数，改由交叉熵 loss 和 AdamW 一步步调参数。
+改动：二元模型的次数表，换成两块可以学的参数：nn.Embedding（嵌入：每种字一串数，叫它的向量）和
+      nn.Linear（由向量给每种字打分，这些分叫 logits）。不再数数，改由交叉熵 loss 和 AdamW 一步步调参数。
 运行：python babygpt_v1.py
 预期：2 核 CPU 约 45 秒，验证 loss 约 4.99。
       和二元模型一样只看前一个字，却还不如直接数：每个字只有 96 个数，学过的字也少。
 看什么：x 每一步的形状；loss 从 ln V 附近往下掉。它仍然只看得见前一个字。
-试试：把 n_embed 改成 8，向量太短，装不下字的意思，loss 会高多少？
+试试：把 n_embed 改成 8，向量太短，装不下字的意思，loss 会高多少？max_iters 改成 10000，追得上二元模型吗？
+自测：两块参数各有多少个数？先算，再和打印的“参数”对一对。答案在 docs/answers.md。
 """
 import math
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -17,9 +20,13 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 torch.manual_seed(42)  # 固定随机数：同一台机器跑同一份脚本，每次结果都一样
-torch.set_float32_matmul_precision("high")  # 让较新的 GPU 用 TF32 做矩阵乘法，快得多
+torch.set_float32_matmul_precision("high")  # 让较新的 GPU 用 TF32（少几位小数）做矩阵乘法，快得多
+if hasattr(sys.stdout, "reconfigure"):
+    sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 接上 | head，它看够了就走，这里也安静地停
 
-# ---------- 超参数：改一个数，再跑一遍 ----------
+# ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 prompts = ["春江", "往事"]  # 训练完，让模型接着这些开头往下写
 max_new_tokens = 100  # 每个开头写多少字
@@ -34,7 +41,7 @@ train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证
 
 # ---------- 数据 ----------
 try:
-    text = Path(__file__).with_name("ci.txt").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("ci.txt").read_text(encoding="utf-8-sig")
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt，请把它放在脚本旁边，并存成 UTF-8 编码。（{error}）")
 
@@ -51,31 +58,39 @@ class Tokenizer:  # 字 ↔ 编号：模型只认得数字
 
 tokenizer = Tokenizer(text)
 vocab_size = len(tokenizer.chars)  # V：一共有多少种字
-data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
-n_train = int(len(data) * train_data_ratio)
-train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
 
 # 有错趁早说，别等训练完了才发现
-if min(len(train_data), len(val_data)) <= block_size:
-    raise SystemExit(f"ci.txt 太短：训练集 {len(train_data)} 字，验证集 {len(val_data)} 字，"
-                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+counts = "batch_size block_size n_embed n_head n_layer eval_interval eval_iters max_iters max_new_tokens"
+for name in counts.split():
+    value, least = globals().get(name, 1), 0 if name.startswith("max_") else 1  # 这一版没有的，不查
+    if type(value) is not int or value < least:
+        raise SystemExit(f"{name} = {value!r} 不行，请改成不小于 {least} 的整数。")
+if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
+    raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
+if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
+    raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
 unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
 if unknown:
     raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
-if not all(prompts):
-    raise SystemExit("prompts 里有空的开头，请至少写一个字。")
+n_train = int(len(text) * train_data_ratio)
+if min(n_train, len(text) - n_train) <= block_size:
+    raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
+                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+
+data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
+train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
 prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
 
 # ---------- 模型 ----------
 class BabyGPT(nn.Module):
     def __init__(self):
         super().__init__()
-        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量
-        self.lm_head = nn.Linear(n_embed, vocab_size)  # 由向量猜下一个字：给每种字打一个分
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量，(V, C)
+        self.lm_head = nn.Linear(n_embed, vocab_size)  # 由向量猜下一个字：给每种字打一个分，(V, C) 和 (V,)
 
     def forward(self, idx, targets=None):
         x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
-        if targets is None:  # 生成时只用得着最后一个位置的打分，别的不必算
+        if targets is None:  # 生成时只用得着最后一个字
             return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
         logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
         # 和二元模型的 loss 是一回事：打分经 softmax 变成概率，再取 -ln P(答案) 的平均
@@ -109,8 +124,8 @@ def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一�
 
 # ---------- 训练 ----------
 model = BabyGPT().to(device)
-# AdamW：比 SGD 聪明，每个参数自己调步子的大小；fused：所有参数一次更新完
-optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)
+# AdamW 比 SGD 多三样：动量（沿用前几步的方向）、每个参数各有步长、权重衰减（每步往 0 拉一点）
+optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)  # fused：所有参数一次更新完
 print(f"设备 {device}，词表 {vocab_size} 字，参数 {sum(p.numel() for p in model.parameters()):,} 个")
 print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
 
@@ -128,7 +143,7 @@ for step in range(max_iters + 1):
         elapsed = time.perf_counter() - start_time
         eval_seconds = elapsed - train_seconds
         remaining = f"{elapsed / step * (max_iters - step):.0f}" if step else "?"
-        print(f"step {step:4d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
+        print(f"step {step:5d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
               f" | {speed:,.0f} tokens/s | 已用 {elapsed:.0f} 秒，还需 {remaining} 秒", flush=True)
     if step == max_iters:
         break

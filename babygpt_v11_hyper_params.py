@@ -8,6 +8,8 @@
 试试：去掉学习率那三行，最后的 loss 会差多少？
 """
 import math
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -16,9 +18,13 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 torch.manual_seed(42)  # 固定随机数：同一台机器跑同一份脚本，每次结果都一样
-torch.set_float32_matmul_precision("high")  # 让较新的 GPU 用 TF32 做矩阵乘法，快得多
+torch.set_float32_matmul_precision("high")  # 让较新的 GPU 用 TF32（少几位小数）做矩阵乘法，快得多
+if hasattr(sys.stdout, "reconfigure"):
+    sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 接上 | head，它看够了就走，这里也安静地停
 
-# ---------- 超参数：改一个数，再跑一遍 ----------
+# ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 prompts = ["春江", "往事"]  # 训练完，让模型接着这些开头往下写
 max_new_tokens = 100  # 每个开头写多少字
@@ -46,7 +52,7 @@ train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证
 
 # ---------- 数据 ----------
 try:
-    text = Path(__file__).with_name("ci.txt").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("ci.txt").read_text(encoding="utf-8-sig")
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt，请把它放在脚本旁边，并存成 UTF-8 编码。（{error}）")
 
@@ -63,31 +69,39 @@ class Tokenizer:  # 字 ↔ 编号：模型只认得数字
 
 tokenizer = Tokenizer(text)
 vocab_size = len(tokenizer.chars)  # V：一共有多少种字
-data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
-n_train = int(len(data) * train_data_ratio)
-train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
 
 # 有错趁早说，别等训练完了才发现
-if min(len(train_data), len(val_data)) <= block_size:
-    raise SystemExit(f"ci.txt 太短：训练集 {len(train_data)} 字，验证集 {len(val_data)} 字，"
-                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+counts = "batch_size block_size n_embed n_head n_layer eval_interval eval_iters max_iters max_new_tokens"
+for name in counts.split():
+    value, least = globals().get(name, 1), 0 if name.startswith("max_") else 1  # 这一版没有的，不查
+    if type(value) is not int or value < least:
+        raise SystemExit(f"{name} = {value!r} 不行，请改成不小于 {least} 的整数。")
+if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
+    raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
+if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
+    raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
 unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
 if unknown:
     raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
-if not all(prompts):
-    raise SystemExit("prompts 里有空的开头，请至少写一个字。")
 if n_embed % n_head:
     raise SystemExit(f"n_embed = {n_embed} 不能被 n_head = {n_head} 整除，没法平分给每个头，请改其中一个。")
+n_train = int(len(text) * train_data_ratio)
+if min(n_train, len(text) - n_train) <= block_size:
+    raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
+                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+
+data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
+train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
 prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
 
 # ---------- 模型 ----------
-class Head(nn.Module):  # 一个因果自注意力头：每个字看看自己和前面的字，按相关程度取来它们的信息
+class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头：按相关程度，取来看得见的字的信息
     def __init__(self, head_size):  # head_size 简写 hs：这个头的 q、k、v 多宽
         super().__init__()
         self.query = nn.Linear(n_embed, head_size, bias=False)  # 我在找什么
         self.key = nn.Linear(n_embed, head_size, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, head_size, bias=False)  # 找到了我，能拿走什么
-        # 值为 True 的位置是未来，不许看。buffer 不参加训练，但跟着模型一起搬到 GPU
+        # (block_size, block_size)，第 t 行的 True 是第 t 个字的未来，不许看。buffer 不训练，但随模型搬到 GPU
         self.register_buffer("mask", torch.ones(block_size, block_size).triu(1).bool())
         self.dropout = nn.Dropout(dropout)
 
@@ -96,11 +110,12 @@ class Head(nn.Module):  # 一个因果自注意力头：每个字看看自己和
         q = self.query(x)  # (B, T, C) -> (B, T, hs)
         k = self.key(x)  # (B, T, C) -> (B, T, hs)
         v = self.value(x)  # (B, T, C) -> (B, T, hs)
-        # 第 t 行是第 t 个字给各个字打的分。hs 个乘积相加，标准差是 √hs 倍；除回去，免得 softmax 只盯一个字
+        # 第 t 行是第 t 个字给各个字打的分。q、k 的各个数若互不相干、平均 0、方差 1，乘积之和的标准差是 √hs；
+        # 除回去，免得有的分太大，softmax 只盯一个字
         weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
-        weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))  # -inf 经过 softmax 就是 0
+        weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))  # -inf 经过 softmax 就是 0，(B, T, T)
         weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1
-        weights = self.dropout(weights)  # 随机丢掉一些，其余放大 1 / (1 - dropout) 倍，平均不变
+        weights = self.dropout(weights)  # 随机丢掉一些，其余放大 1 / (1 - dropout) 倍：一行之和只是平均为 1
         return weights @ v  # (B, T, T) @ (B, T, hs) -> (B, T, hs)
 
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来
@@ -143,18 +158,18 @@ class Block(nn.Module):  # 交流一次，思考一次，合成一层
 class BabyGPT(nn.Module):
     def __init__(self):
         super().__init__()
-        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量
-        self.position_embedding = nn.Embedding(block_size, n_embed)  # 每个位置一个向量
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量，(V, C)
+        self.position_embedding = nn.Embedding(block_size, n_embed)  # 每个位置一个向量，(block_size, C)
         self.blocks = nn.Sequential(*[Block() for _ in range(n_layer)])
         self.ln_f = nn.LayerNorm(n_embed)  # 残差一路加下来，出口再归一次
-        self.lm_head = nn.Linear(n_embed, vocab_size)  # 由向量猜下一个字：给每种字打一个分
+        self.lm_head = nn.Linear(n_embed, vocab_size)  # 由向量猜下一个字：给每种字打一个分，(V, C) 和 (V,)
 
     def forward(self, idx, targets=None):
         x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
         x = x + self.position_embedding(torch.arange(idx.shape[1], device=idx.device))  # (B, T, C) + (T, C)
         x = self.blocks(x)  # (B, T, C)
         x = self.ln_f(x)  # (B, T, C)
-        if targets is None:  # 生成时只用得着最后一个位置的打分，别的不必算
+        if targets is None:  # 生成时只用得着最后一个字
             return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
         logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
         # 和二元模型的 loss 是一回事：打分经 softmax 变成概率，再取 -ln P(答案) 的平均
@@ -164,7 +179,7 @@ class BabyGPT(nn.Module):
     @torch.no_grad()
     def generate(self, idx, max_new_tokens):
         for _ in range(max_new_tokens):
-            logits, _ = self(idx[:, -block_size:])  # 位置只有 block_size 个，再早的看不到了；(B, V)
+            logits, _ = self(idx[:, -block_size:])  # 位置只有 block_size 个，再早的看不到；(B, ≤T) -> (B, V)
             probs = F.softmax(logits, dim=-1)  # 打分变概率：取 e 的次方，再除以总和；(B, V)
             idx_next = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(B, 1)
             idx = torch.cat([idx, idx_next], dim=1)  # (B, T) -> (B, T+1)
@@ -188,8 +203,8 @@ def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一�
 
 # ---------- 训练 ----------
 model = BabyGPT().to(device)
-# AdamW：比 SGD 聪明，每个参数自己调步子的大小；fused：所有参数一次更新完
-optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)
+# AdamW 比 SGD 多三样：动量（沿用前几步的方向）、每个参数各有步长、权重衰减（每步往 0 拉一点）
+optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)  # fused：所有参数一次更新完
 print(f"设备 {device}，词表 {vocab_size} 字，参数 {sum(p.numel() for p in model.parameters()):,} 个")
 print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
 
@@ -207,7 +222,7 @@ for step in range(max_iters + 1):
         elapsed = time.perf_counter() - start_time
         eval_seconds = elapsed - train_seconds
         remaining = f"{elapsed / step * (max_iters - step):.0f}" if step else "?"
-        print(f"step {step:4d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
+        print(f"step {step:5d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
               f" | {speed:,.0f} tokens/s | 已用 {elapsed:.0f} 秒，还需 {remaining} 秒", flush=True)
     if step == max_iters:
         break

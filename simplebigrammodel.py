@@ -2,36 +2,41 @@
 
 概念：GPT 换掉的只是“模型”那一块，前后的架子从这里到 v11 都是这一套。
 改动：比起 simplemodel.py，数据分批学；没见过的搭配也给一点概率（backoff）；
-      还会打分：在没学过的 10% 上算 loss，也就是平均每个字的 -ln 概率，越小越好。
+      还会打分：在没学过的 10% 上算 loss，也就是平均每个字的 -ln P（P 是模型给答案的概率）：
+      P 是 1，-ln P 是 0；P 越小，-ln P 越大。所以 loss 越小越好。
 运行：python simplebigrammodel.py（纯 Python，不用装任何东西）
 预期：2 核 CPU 约 2 秒，验证 loss 约 4.77。记住这个数：往后每个神经网络都要和它比。
 试试：把 backoff 改成 1 或 100000，loss 会变差，想想为什么。
-逐行注释版见 simplebigrammodel_with_comments.py，张量版见 simplebigrammodel_torch.py。
+自测：backoff 改成 10**9，就只剩字频了。loss 会比瞎猜的 8.69 低多少？先猜再跑。
+答案在 docs/answers.md。逐行注释版见 simplebigrammodel_with_comments.py；下一步是 pytorch_5min.py。
 """
 import math
 import random
+import sys
 from pathlib import Path
 
 random.seed(42)
+if hasattr(sys.stdout, "reconfigure"):
+    sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
 
-# ---------- 超参数：改一个数，再跑一遍 ----------
-prompts = ["春江", "往事"]
-max_new_tokens = 100
-batch_size = 16  # B：一步数几段文本
+# ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
+prompts = ["春江", "往事"]  # 训练完，让模型接着这些开头往下写
+max_new_tokens = 100  # 每个开头写多少字
+batch_size = 16  # B：一步同时学几段文本
 block_size = 32  # T：每段多长
 backoff = 500  # 掺多少字频，见 probability
-max_iters = 10000
-eval_interval = 2000
-eval_iters = 40  # 每次评估考几批（每批约 500 字）
-train_data_ratio = 0.9
+max_iters = 10000  # 训练多少步
+eval_interval = 2000  # 每隔多少步评估一次
+eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）
+train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证
 
 # ---------- 数据 ----------
 try:
-    text = Path(__file__).with_name("ci.txt").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("ci.txt").read_text(encoding="utf-8-sig")
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt，请把它放在脚本旁边，并存成 UTF-8 编码。（{error}）")
 
-class Tokenizer:
+class Tokenizer:  # 字 ↔ 编号：模型只认得数字
     def __init__(self, text):
         self.chars = sorted(set(text))
         self.stoi = {ch: i for i, ch in enumerate(self.chars)}
@@ -43,20 +48,30 @@ class Tokenizer:
         return "".join(self.chars[i] for i in ids)
 
 tokenizer = Tokenizer(text)
-vocab_size = len(tokenizer.chars)
-data = tokenizer.encode(text)
-n_train = int(len(data) * train_data_ratio)
-train_data, val_data = data[:n_train], data[n_train:]
+vocab_size = len(tokenizer.chars)  # V：一共有多少种字
 
-# 有错趁早说
-if min(len(train_data), len(val_data)) <= block_size:
-    raise SystemExit(f"ci.txt 太短：训练集 {len(train_data)} 字，验证集 {len(val_data)} 字，"
-                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+# 有错趁早说，别等训练完了才发现
+counts = "batch_size block_size n_embed n_head n_layer eval_interval eval_iters max_iters max_new_tokens"
+for name in counts.split():
+    value, least = globals().get(name, 1), 0 if name.startswith("max_") else 1  # 这一版没有的，不查
+    if type(value) is not int or value < least:
+        raise SystemExit(f"{name} = {value!r} 不行，请改成不小于 {least} 的整数。")
+if type(backoff) not in (int, float) or backoff <= 0:
+    raise SystemExit(f"backoff = {backoff!r} 不行，请改成大于 0 的数，不然没见过的搭配概率是 0。")
+if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
+    raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
+if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
+    raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
 unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
 if unknown:
     raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
-if not all(prompts):
-    raise SystemExit("prompts 里有空的开头，请至少写一个字。")
+n_train = int(len(text) * train_data_ratio)
+if min(n_train, len(text) - n_train) <= block_size:
+    raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
+                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+
+data = tokenizer.encode(text)
+train_data, val_data = data[:n_train], data[n_train:]
 prompt_ids = [[tokenizer.encode(prompt)] for prompt in prompts]
 
 # ---------- 模型 ----------
@@ -91,22 +106,22 @@ class BigramLanguageModel:
             idx = [x + random.choices(range(vocab_size), weights=p) for x, p in zip(idx, probs)]
         return idx
 
-def get_batch(data, starts):
+def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案 y 就是 x 往后错一个字
     x = [data[start:start + block_size] for start in starts]
     y = [data[start + 1:start + block_size + 1] for start in starts]
     return x, y
 
-def estimate_loss():
+def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一版、哪一步的 loss，都能直接比
     losses = {}
     for split, data in [("train", train_data), ("val", val_data)]:
-        n = eval_iters * max(1, 512 // block_size)
+        n = eval_iters * max(1, 512 // block_size)  # 一共考几段
         starts = [i * (len(data) - block_size) // n for i in range(n)]
         losses[split] = model.forward(*get_batch(data, starts))[1]
     return losses
 
 # ---------- 训练 ----------
 model = BigramLanguageModel()
-print(f"词表 {vocab_size} 字；全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
+print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
 
 for step in range(max_iters + 1):
     if step % eval_interval == 0 or step == max_iters:

@@ -6,13 +6,19 @@
 import math
 # random：随机抽训练样本、按概率抽字
 import random
+# sys：和终端打交道
+import sys
 # Path：处理文件路径
 from pathlib import Path
 
 # 固定随机数的起点：每次运行结果都一样
 random.seed(42)
+# 有的终端不是 UTF-8 编码，缺几个生僻字：缺的打印成“?”，别为它报错。
+# 先问有没有 reconfigure：笔记本里的 stdout 没有，也用不着
+if hasattr(sys.stdout, "reconfigure"):
+    sys.stdout.reconfigure(errors="replace")
 
-# ---------- 超参数：改一个数，再跑一遍 ----------
+# ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 # 学完之后，接着这些开头往下写
 prompts = ["春江", "往事"]
 # 每个开头写多少字
@@ -29,14 +35,15 @@ max_iters = 10000
 eval_interval = 2000
 # 每次打分，算几批（每批约 500 字）
 eval_iters = 40
-# 前 90% 用来学，后 10% 用来考：考没学过的，才知道是学会了还是背下来了
+# 前 90% 用来学，后 10% 用来考：考没学过的，才知道学会了没有
 train_data_ratio = 0.9
 
 # ---------- 数据 ----------
 # 文件可能没放好，也可能不是 UTF-8，所以“试着”读
 try:
     # 脚本旁边的 ci.txt：不管从哪个目录运行，都找得到
-    text = Path(__file__).with_name("ci.txt").read_text(encoding="utf-8")
+    # utf-8-sig：文件开头若有看不见的 BOM 记号（Windows 记事本爱加），就去掉
+    text = Path(__file__).with_name("ci.txt").read_text(encoding="utf-8-sig")
 # 读不成，就用一句话说清楚该怎么办
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt，请把它放在脚本旁边，并存成 UTF-8 编码。（{error}）")
@@ -62,25 +69,42 @@ class Tokenizer:
 tokenizer = Tokenizer(text)
 # 词表大小 V：一共有多少种字
 vocab_size = len(tokenizer.chars)
-# 整篇文本变成一长串编号
-data = tokenizer.encode(text)
-# 前 90% 到哪里为止
-n_train = int(len(data) * train_data_ratio)
-# 训练集、验证集
-train_data, val_data = data[:n_train], data[n_train:]
 
-# 有错趁早说
-# 每一段要 block_size 个字，再多一个当答案；两边都得够长
-if min(len(train_data), len(val_data)) <= block_size:
-    raise SystemExit(f"ci.txt 太短：训练集 {len(train_data)} 字，验证集 {len(val_data)} 字，"
-                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+# 有错趁早说，别等训练完了才发现
+# 这些数都得是整数。后面几份脚本一字不差地用这几行，所以这里没有的名字（n_embed 等）也列着
+counts = "batch_size block_size n_embed n_head n_layer eval_interval eval_iters max_iters max_new_tokens"
+# 一个名字一个名字地查
+for name in counts.split():
+    # globals() 是本文件的变量表，由名字查值，没有的当作 1。max_ 开头的两个可以是 0：不训练，或者不写
+    value, least = globals().get(name, 1), 0 if name.startswith("max_") else 1
+    # !r 让字符串带着引号打印出来，一眼看出 16 和 "16" 的不同
+    if type(value) is not int or value < least:
+        raise SystemExit(f"{name} = {value!r} 不行，请改成不小于 {least} 的整数。")
+# 垫 0 次的话，没见过的搭配概率是 0，算 loss 时 ln 0 会出错
+if type(backoff) not in (int, float) or backoff <= 0:
+    raise SystemExit(f"backoff = {backoff!r} 不行，请改成大于 0 的数，不然没见过的搭配概率是 0。")
+# 比例得在 0 和 1 之间
+if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
+    raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
+# 写成 prompts = "春江" 的话，Python 会当成“春”“江”两个开头。
+# 空的开头也不行：没有“前一个字”，就没法猜下一个
+if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
+    raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
 # 开头里若有词表外的字，模型无从写起
 unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
 if unknown:
     raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
-# 空的开头也不行：没有“前一个字”，就没法猜下一个
-if not all(prompts):
-    raise SystemExit("prompts 里有空的开头，请至少写一个字。")
+# 前 90% 到哪里为止
+n_train = int(len(text) * train_data_ratio)
+# 每一段要 block_size 个字，再多一个当答案；训练、验证两边都得够长
+if min(n_train, len(text) - n_train) <= block_size:
+    raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
+                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+
+# 整篇文本变成一长串编号
+data = tokenizer.encode(text)
+# 训练集、验证集
+train_data, val_data = data[:n_train], data[n_train:]
 # 开头变成编号。多包一层方括号：模型一次吃一批，这里一批只有一个开头
 prompt_ids = [[tokenizer.encode(prompt)] for prompt in prompts]
 
@@ -145,7 +169,7 @@ def get_batch(data, starts):
 # 打分：考题均匀铺满全文，每次都一样。两次的 loss 不同，只会是模型不同
 def estimate_loss():
     losses = {}
-    # 训练集、验证集都考。训练集的分数好得多，就是背下来了，没有学会
+    # 训练集、验证集都考。见过的比没见过的考得好，差的那一截叫泛化差距
     for split, data in [("train", train_data), ("val", val_data)]:
         # 一共考几段：eval_iters 批，每批约 500 字
         n = eval_iters * max(1, 512 // block_size)
@@ -158,7 +182,7 @@ def estimate_loss():
 # ---------- 训练 ----------
 model = BigramLanguageModel()
 # 瞎猜：每种字的概率都是 1/V，loss 就是 ln V。学了以后应该比它小
-print(f"词表 {vocab_size} 字；全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
+print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
 
 # 多走一圈（max_iters + 1），为的是学完最后一批之后再打一次分
 for step in range(max_iters + 1):

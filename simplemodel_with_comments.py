@@ -4,13 +4,19 @@
 """
 # random：按概率抽签要用
 import random
+# sys：和终端打交道
+import sys
 # Path：处理文件路径，Windows、Mac、Linux 写法都一样
 from pathlib import Path
 
 # 固定随机数的起点：每次运行，抽到的签都一样，方便对照
 random.seed(42)
+# 有的终端不是 UTF-8 编码，缺几个生僻字：缺的打印成“?”，别为它报错。
+# 先问有没有 reconfigure：笔记本里的 stdout 没有，也用不着
+if hasattr(sys.stdout, "reconfigure"):
+    sys.stdout.reconfigure(errors="replace")
 
-# ---------- 超参数：改一个数，再跑一遍 ----------
+# ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 # 让模型接着这些开头往下写
 prompts = ["春江", "往事"]
 # 每个开头写多少字
@@ -22,24 +28,35 @@ train_data_ratio = 0.9
 # 文件可能没放好，也可能不是 UTF-8，所以“试着”读
 try:
     # __file__ 是这个脚本自己，with_name 换成它旁边的 ci.txt：不管从哪个目录运行，都找得到
-    text = Path(__file__).with_name("ci.txt").read_text(encoding="utf-8")
+    # utf-8-sig：文件开头若有看不见的 BOM 记号（Windows 记事本爱加），就去掉
+    text = Path(__file__).with_name("ci.txt").read_text(encoding="utf-8-sig")
 # 读不成，就用一句话说清楚该怎么办，别甩给读者一屏英文
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt，请把它放在脚本旁边，并存成 UTF-8 编码。（{error}）")
-# 太短的文本数不出什么
-if len(text) < 20:
-    raise SystemExit(f"ci.txt 太短，只有 {len(text)} 字，没什么可数的，请换长些的文本。")
 # 词表：文本里出现过的每一种字，去重（set）再排序，每次的次序才一样
 chars = sorted(set(text))
 # 字 → 编号。反过来，编号 → 字，用 chars[编号] 就行
 stoi = {ch: i for i, ch in enumerate(chars)}
-# 开头里若有词表外的字，模型无从写起，趁早说
+
+# 有错趁早说
+# 太短的文本数不出什么
+if len(text) < 20:
+    raise SystemExit(f"ci.txt 太短，只有 {len(text)} 字，没什么可数的，请换长些的文本。")
+# 写几个字，得是整数。!r 让字符串带着引号打印出来，一眼看出 100 和 "100" 的不同
+if type(max_new_tokens) is not int or max_new_tokens < 0:
+    raise SystemExit(f"max_new_tokens = {max_new_tokens!r} 不行，请改成不小于 0 的整数。")
+# 比例得在 0 和 1 之间
+if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
+    raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
+# 写成 prompts = "春江" 的话，Python 会当成“春”“江”两个开头。
+# 空的开头也不行：没有“前一个字”，就没法猜下一个
+if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
+    raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
+# 开头里若有词表外的字，模型无从写起
 unknown = sorted(set("".join(prompts)) - set(chars))
 if unknown:
     raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
-# 空的开头也不行：没有“前一个字”，就没法猜下一个
-if not prompts or not all(prompts):
-    raise SystemExit("prompts 至少要有一个开头，每个开头至少写一个字。")
+
 # 整篇文本变成一长串编号
 data = [stoi[ch] for ch in text]
 # 取前 90%

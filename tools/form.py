@@ -142,7 +142,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("script", nargs="?", type=Path, metavar="脚本")
     parser.add_argument("--ceiling", action="store_true")
-    parser.add_argument("--count", type=int, default=SAMPLES, metavar="首", help="每个词牌写几首")
+    parser.add_argument("--count", type=int, default=SAMPLES, metavar="首", help="每个词牌写几首，0 就不打分")
     parser.add_argument("--json", type=Path, metavar="文件", help="把分数、脚本跑完的时刻、内存峰值写到这里")
     arguments = parser.parse_args()
     if arguments.ceiling or not arguments.script:
@@ -153,7 +153,7 @@ def main():
     finished = time.time()  # 打分之前：用时和内存只算脚本自己的
     peak = peak_memory_mb()
     scores = None
-    if "device" in namespace:  # 纯 Python 的基线不收张量；它的张量版是同一个模型
+    if "device" in namespace and arguments.count:  # 纯 Python 的基线不收张量；它的张量版是同一个模型
         scores = score_model(corpus_forms(), namespace["model"], namespace["tokenizer"], namespace["device"], arguments.count)
     if arguments.json:
         report = {"finished": finished, "peak_memory_mb": peak, "form": scores}
