@@ -7,6 +7,7 @@
 看什么：按一下 Ctrl-C 会走完手头这一步，照样保存、采样、收尾，等几秒就好。
       重跑会覆盖 model.pth，想留着上次的，先改个名。
 试试：接着运行 python babygpt_sample_with_kvcache.py，用存下的模型写你自己的开头。
+自测：model.pth 有多大？先由参数个数估（每个数 4 字节），再看文件。答案在 docs/answers.md。
 """
 import builtins
 import io
@@ -250,7 +251,8 @@ try:
         print("没有登录 wandb，这次只记在本地；想上传，先 wandb login，再照最后打印的命令做。")
     elif mode == "online":
         print("正在等 wandb 的服务器；久等不来，就按 Ctrl-C，设环境变量 WANDB_MODE=offline 再跑。")
-    quiet = wandb.Settings(quiet=mode == "offline")  # 离线时它打印的上传命令不带引号，路径里有空格就不能用，我们自己打印
+    # quiet：离线时它打印的上传命令不带引号，路径里有空格就用不了；我们自己打印
+    quiet = wandb.Settings(quiet=mode == "offline")
     run = wandb.init(project="babygpt", config=config, mode=mode, settings=quiet)
 except (wandb.Error, OSError, ValueError) as error:
     raise SystemExit(f"wandb 启动失败：{' '.join(str(error).split())}。一时修不好，设环境变量 WANDB_MODE=disabled 再跑。")
@@ -307,7 +309,8 @@ for step in range(max_iters + 1):
 
 if best_val_loss < math.inf:
     model.load_state_dict(best)
-    print(f"取回验证 loss 最低的权重（{best_val_loss:.4f}），存在 {model_path.name}")
+    error = error and save(model_path)  # 上次没存成的，再试一次
+    print(f"取回验证 loss 最低的权重（{best_val_loss:.4f}），" + (f"没存成：{error}" if error else f"存在 {model_path.name}"))
 
 # ---------- 采样 ----------
 model.eval()

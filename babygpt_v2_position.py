@@ -2,11 +2,14 @@
 
 改动：多了 position_embedding；位置只有 block_size 个，所以 generate 每次只能喂最近的 block_size 个字。
 运行：python babygpt_v2_position.py
-预期：2 核 CPU 约 45 秒，验证 loss 约 5.00。
-      几乎不比 v1 好：随手截的一段文本，第几个字本身说明不了什么。
-      位置要等看得见前面的字（v3）才有用，那时就能比较两个位置，知道谁离我近。
+预期：2 核 CPU 约 45 秒，验证 loss 约 5.01。
+      几乎不比 v1 好：随手截的一段文本，第几个字说明不了什么；加法也不作比较，它还是只看最后一个字。
+      等 v3 看得见前面的字，q·k 才有机会学着比较两个位置，知道谁离我近。
 看什么：forward 里的 (B, T, C) + (T, C)，同一张位置表加给每一段文本。
-试试：diff 完这一版，想想：打乱前面的字，v2 的预测会变吗？（不会，它还是只看最后一个字。）
+试试：python -i 之后，前面四个字倒过来，对最后一个字的预测变不变？到了 v3 再试一次。
+      a, b = [torch.tensor([tokenizer.encode(s)], device=device) for s in ("春江花月夜", "月花江春夜")]
+      print((model(a)[0] - model(b)[0]).abs().max())
+自测：比 v1 多了多少参数？先算，再和打印的“参数”对一对。答案在 docs/answers.md。
 """
 import math
 import signal

@@ -1,12 +1,21 @@
 """v3：自注意力。每个字第一次看得见前面的字，按相关程度取来它们的信息。
 
 改动：多了 Head：query（我在找什么）点乘 key（我是什么）得到相关程度，softmax 成权重，对 value 加权求和。
+      求和不分先后：没有 v2 的位置编码，一层注意力看到的只是一袋字，谁前谁后都一样。
 运行：python babygpt_v3_self_attention.py
 预期：2 核 CPU 约 55 秒，验证 loss 约 4.94。
       只比 v2 好一点：只有一个头，x 又被它的输出整个换掉，既要记住自己，又要看前面，顾不过来。
       v4 的多头、v7 的残差，正是来解决这两点的。
 看什么：mask 挡住未来，不然就是偷看答案；weights 每一行加起来是 1。
-试试：注释掉 masked_fill 那一行，loss 会低到什么地步？再看看它写的字。（别忘了改回来。）
+试试：一次改一处，改完还原。注释掉 masked_fill 那一行，loss 会低到什么地步？它写的字呢？
+      去掉 / k.shape[-1] ** 0.5；x = self.attention(x) 写成 x = x + self.attention(x)，各差多少？
+自测：python -i 之后补上 weights 一行，让 assert 通过（不许看 Head）：
+      x = torch.randn(1, 4, n_embed, device=device)
+      head = model.attention
+      scores = head.query(x) @ head.key(x).transpose(-2, -1) / n_embed ** 0.5  # (1, 4, 4)
+      weights = ……
+      assert torch.allclose(weights @ head.value(x), head(x), atol=1e-5)
+      答案在 docs/answers.md。
 """
 import math
 import signal

@@ -2,9 +2,10 @@
 
 改动：n_head 个 Head，每个 n_embed // n_head 宽，计算量和一个大头差不多，却能同时关注几件事。
 运行：python babygpt_v4_multihead_attention.py
-预期：2 核 CPU 约 60 秒，验证 loss 约 4.80。
+预期：2 核 CPU 约 60 秒，验证 loss 约 4.77。
 看什么：torch.cat 之后的宽度又回到 C。
 试试：把 n_head 改成 1、2、12、24，哪个最好？
+自测：从 v3 的一个头变成六个头，参数多了几个？先想，再看打印的“参数”。答案在 docs/answers.md。
 """
 import math
 import signal

@@ -1,11 +1,12 @@
 """v5：前馈网络。字与字交流之后，每个字自己想一想。
 
-改动：多了 FeedForward：Linear + ReLU，对每个位置单独做，位置之间互不影响。
+改动：多了 FeedForward：放宽到 4 倍（Transformer 原论文的倍数），过 ReLU（负数变成 0），再收回来。
+      对每个位置单独做，位置之间互不影响。
 运行：python babygpt_v5_feedforward.py
-预期：2 核 CPU 约 65 秒，验证 loss 约 4.85。
-      比 v4 还差一点：想得再多，输出也把原来的信息盖掉了。等 v7 有了残差，它才值回票价。
-看什么：没有 ReLU，一串 Linear 叠再多也只等于一层。
-试试：把 nn.ReLU() 换成 nn.GELU()。
+预期：2 核 CPU 约 65 秒，验证 loss 约 4.74。
+看什么：没有 ReLU，两个 Linear 连着用，只等于一个。
+试试：去掉 nn.ReLU() 那一行；再把 nn.ReLU() 换成 nn.GELU()；再把两处 4 * n_embed 的 4 都改成 1。各差多少？
+自测：FeedForward 有多少参数？先算，再看比 v4 多了几个。答案在 docs/answers.md。
 """
 import math
 import signal

@@ -1,13 +1,12 @@
-"""v8：投影。多头拼起来之后混合一次；前馈先放宽 4 倍再收回来。
+"""v8：投影。几个头的结果拼起来之后，再过一个 Linear。
 
-改动：MultiHeadAttention 多了 proj：各头各写各的一段，拼起来之后让它们互通有无。
-      FeedForward 中间宽 4 倍（Transformer 原论文的倍数），第二个 Linear 再投影回 C；
-      v7 的前馈以 ReLU 收尾，只能往残差上加正数，现在加减都行了。
+改动：MultiHeadAttention 多了 proj。没有它，每个头只能往残差里属于自己的那 C / n_head 个数上加；
+      有了它，每个头都能往任何方向上加。
 运行：python babygpt_v8_projection.py
-预期：2 核 CPU 约 105 秒，验证 loss 约 4.65。
-看什么：别把三个投影弄混。proj 混合各头，FeedForward 的第二层收窄，二者都在 Block 里、输出 (B, T, C)；
-      lm_head 在最后，(B, T, C) -> (B, T, V)，从 v1 就有。
-试试：把 FeedForward 里两处 4 * n_embed 的 4 一起改成 1 或 8（只改一处，形状对不上，会报错）。
+预期：2 核 CPU 约 105 秒，验证 loss 约 4.66。
+看什么：拼起来已经是 (B, T, C)，投影完还是 (B, T, C)：它不改形状，只改方向。
+试试：n_layer 改成 6，比 3 层好多少？（v6 没有残差，3 层就垮了。）
+自测：多了多少参数？先算，再看比 v7 多了几个。答案在 docs/answers.md。
 """
 import math
 import signal

@@ -1,10 +1,13 @@
 """v9：层归一化。每个子层（注意力、前馈）干活之前，先把每个位置的向量拉回平均 0、方差 1。
 
-改动：Block 里两个 LayerNorm，放在子层之前（pre-LN），最后 lm_head 之前再来一个。
+改动：Block 里两个 LayerNorm，最后 lm_head 之前再来一个。
+      为什么：残差一路往上加，x 越加越大，子层要应付的大小也跟着变；归一化之后，每层看到的总是一样大。
+      放在子层之前（pre-LN，GPT-2 起的写法），直通的路上没有东西挡着；原论文放在相加之后（post-LN）。
 运行：python babygpt_v9_layer_norm.py
-预期：2 核 CPU 约 100 秒，验证 loss 约 4.52。
+预期：2 核 CPU 约 100 秒，验证 loss 约 4.53。
 看什么：归一化的是进子层的那一份，残差那条直通的路不动。
-试试：把 learning_rate 改成 2e-2，v8 和 v9 谁经得住？
+试试：把 learning_rate 改成 1e-2，v8 和 v9 谁经得住？
+自测：多了多少参数？先算，再看比 v8 多了几个。答案在 docs/answers.md。
 """
 import math
 import signal

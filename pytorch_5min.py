@@ -1,28 +1,62 @@
-"""PyTorch 五分钟：张量、模型、loss、优化器、训练循环、搬到 GPU，在一条直线 y = 2x + 1 上看全。
+"""PyTorch 五分钟：张量和形状、概率和 loss、梯度、训练循环，都在几行之内算给你看。
 
 概念：深度学习的训练循环只有五句话：预测、算 loss、清空旧梯度、求新梯度、走一小步。后面每个 babygpt 都一样。
-运行：python pytorch_5min.py（几秒钟）
+运行：python pytorch_5min.py（几秒钟）。第一次用 PyTorch 的，读张量版的二元模型之前先看这份。
 预期：w 学到 2 附近，b 学到 1 附近，loss 降到约 0.007（那是数据里掺的噪声，谁也消不掉）。
 试试：learning_rate 改成 0.001（太慢）或 2.0（飞了）；把 y 改成别的直线。
+自测：“梯度”一节里，w 若从 4.0 出发走一步，到哪里？先用笔算，再改初值跑一遍。答案在 docs/answers.md。
 """
+import signal
+import sys
+
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 
 torch.manual_seed(42)
+if hasattr(sys.stdout, "reconfigure"):
+    sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 接上 | head，它看够了就走，这里也安静地停
 
-# ---------- 张量：多维数组，需要时还能自动求导 ----------
-a = torch.tensor([[1.0, 2.0], [3.0, 4.0]])  # (2, 2)
-print("形状", tuple(a.shape), "，矩阵乘法", (a @ a).tolist(), "，按列求平均", a.mean(dim=0).tolist())
-
-w = torch.tensor(3.0, requires_grad=True)
-loss = (w * 2 - 10) ** 2
-loss.backward()  # 自动求导：w 变大一点点，loss 变多少？
-print("loss 对 w 的导数", w.grad.item(), "，手算 2 × (3 × 2 - 10) × 2 =", 2 * (3 * 2 - 10) * 2)
-
-# ---------- 超参数 ----------
+# ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 learning_rate = 0.1
 max_iters = 200
+
+# ---------- 张量：可以整块运算的多维数组；形状就是每一维有多长 ----------
+table = torch.tensor([[0.0, 0.5], [1.0, 1.5], [2.0, 2.5]])  # (3, 2)，三个字，每个字两个数
+idx = torch.tensor([[2, 0, 2, 1], [1, 1, 0, 2]])  # (2, 4)，两段文本，每段四个字的编号
+x = table[idx]  # 下标也可以是张量：每个编号换成它那一行，(2, 4) -> (2, 4, 2)
+print("查表", tuple(idx.shape), "->", tuple(x.shape), "，第 0 段：", x[0].tolist())
+
+starts = torch.tensor([10, 20])  # (2,)
+index = starts[:, None] + torch.arange(3)  # None 添一维：(2, 1) + (3,) -> (2, 3)，长度 1 的一维自动铺开，叫广播
+print("广播", index.tolist())
+
+print("拼接", tuple(torch.cat([x, x], dim=-1).shape))  # 两个 (2, 4, 2) 沿最后一维 -> (2, 4, 4)
+print("压平", tuple(idx.flatten().shape), tuple(x.flatten(0, 1).shape))  # (2, 4) -> (8,)；(2, 4, 2) -> (8, 2)
+scores = x @ x.transpose(-2, -1)  # 矩阵乘法只管最后两维，前面的各算各的：(2, 4, 2) @ (2, 2, 4) -> (2, 4, 4)
+print("一批矩阵乘法", tuple(scores.shape))
+
+# ---------- 概率和 loss：五个字里猜下一个，答案是第 1 个 ----------
+logits = torch.tensor([1.0, 3.0, 0.0, -1.0, 2.0])  # (5,)，模型给每个字打的分，可正可负
+probs = logits.exp() / logits.exp().sum()  # softmax：取 e 的次方，变成正数，再除以总和，加起来就是 1
+loss = -probs[1].log()  # 答案的概率取 -ln：概率是 1 时为 0，越小越大
+print("softmax", [round(p, 3) for p in probs.tolist()], "，-ln p =", round(loss.item(), 4))
+print("PyTorch 一步到位：", round(F.cross_entropy(logits[None], torch.tensor([1])).item(), 4))  # (1, 5), (1,) -> ()
+
+# ---------- 梯度：每个参数的导数排在一起；导数是参数变大一点点，loss 变它的几倍 ----------
+w = torch.tensor([3.0], requires_grad=True)  # (1,)，要 PyTorch 记账，好求导
+v = torch.tensor([3.0], requires_grad=True)  # (1,)，和 w 一样，留给 SGD
+loss = ((w * 2 - 10) ** 2 + (v * 2 - 10) ** 2).sum()  # (1,) -> ()
+loss.backward()  # 自动求导，结果放在 w.grad、v.grad，形状和参数一样
+print("导数", w.grad.item(), "，手算 2 × (3 × 2 - 10) × 2 =", 2 * (3 * 2 - 10) * 2)
+
+with torch.no_grad():  # 改参数本身不用记账
+    w -= learning_rate * w.grad  # 导数是负的：w 往大里走，loss 才变小。所以是减
+torch.optim.SGD([v], lr=learning_rate).step()  # 优化器替你做的，就是上面这一行
+print(f"走一步：手工 {w.item():.4f}，SGD {v.item():.4f}")
 
 # ---------- 数据：y = 2x + 1，掺一点噪声 ----------
 x = torch.rand(100, 1) * 2 - 1  # (100, 1)，在 -1 到 1 之间
@@ -40,7 +74,7 @@ class Line(nn.Module):
 
 model = Line().to(device)
 loss_fn = nn.MSELoss()  # 预测和答案之差的平方，取平均
-optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate)  # 沿着 loss 下降的方向改参数
+optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate)  # 每个参数都像上面的 w 那样走
 
 # ---------- 训练循环 ----------
 for step in range(max_iters + 1):

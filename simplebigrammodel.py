@@ -12,12 +12,15 @@
 """
 import math
 import random
+import signal
 import sys
 from pathlib import Path
 
 random.seed(42)
 if hasattr(sys.stdout, "reconfigure"):
     sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 接上 | head，它看够了就走，这里也安静地停
 
 # ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 prompts = ["春江", "往事"]  # 训练完，让模型接着这些开头往下写

@@ -4,6 +4,8 @@
 """
 # random：按概率抽签要用
 import random
+# signal：和系统发来的信号打交道
+import signal
 # sys：和终端打交道
 import sys
 # Path：处理文件路径，Windows、Mac、Linux 写法都一样
@@ -15,6 +17,9 @@ random.seed(42)
 # 先问有没有 reconfigure：笔记本里的 stdout 没有，也用不着
 if hasattr(sys.stdout, "reconfigure"):
     sys.stdout.reconfigure(errors="replace")
+    # 接上 | head 的话，它看够了就走，这里也跟着安静地停。Windows 上没有 SIGPIPE 这个信号
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 # ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 # 让模型接着这些开头往下写

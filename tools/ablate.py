@@ -9,38 +9,17 @@
 """
 
 import argparse
-import json
 import math
 import statistics
-from concurrent.futures import ThreadPoolExecutor
 
+import form
 import measure
-from scripts import ROOT, V, set_hyperparameters
+import variants
+from scripts import ROOT, V
+from variants import Variant, change
 
 OUTPUT = ROOT / "docs" / "ablation.json"
 FULL = (V[10], V[11])
-
-
-def swap(source, old, new):
-    """source 里的 old 换成 new；old 必须恰好出现一次，否则抛 ValueError：脚本改了，这里也要跟着改。"""
-    if source.count(old) != 1:
-        raise ValueError(f"该出现一次，出现了 {source.count(old)} 次：{old!r}")
-    return source.replace(old, new)
-
-
-def change(dropped=(), swapped=(), **hyper):
-    """一个改源码的函数：删掉含有 dropped 里各段文字的那一行，换掉 swapped 里的各对 (旧, 新)，再改超参数。"""
-
-    def apply(source):
-        for text in dropped:
-            line = next((line for line in source.splitlines(True) if text in line), text)
-            source = swap(source, line, "")
-        for old, new in swapped:
-            source = swap(source, old, new)
-        return set_hyperparameters(source, **hyper)
-
-    return apply
-
 
 # 概念 → 怎样从源码里拆掉它
 CONCEPTS = {
@@ -51,57 +30,28 @@ CONCEPTS = {
         swapped=[("x = x + self.attention(", "x = self.attention("), ("x = x + self.feed_forward(", "x = self.feed_forward(")]
     ),
     "投影（v8）": change(
-        ["self.proj = ", "nn.Linear(4 * n_embed, n_embed)"],
-        [("self.proj(torch.cat([head(x) for head in self.heads], dim=-1))", "torch.cat([head(x) for head in self.heads], dim=-1)"),
-         ("nn.Linear(n_embed, 4 * n_embed)", "nn.Linear(n_embed, n_embed)")],
+        ["self.proj = "],
+        [("self.proj(torch.cat([head(x) for head in self.heads], dim=-1))", "torch.cat([head(x) for head in self.heads], dim=-1)")],
     ),
     "层归一化（v9）": change(
         ["self.ln1 = ", "self.ln2 = ", "self.ln_f = ", "x = self.ln_f(x)"], [("self.ln1(x)", "x"), ("self.ln2(x)", "x")]
     ),
 }
-# 每份脚本量哪些：v11 的 CPU 一套本来就没有 Dropout，反过来加上；窗口的大小不是哪一版的概念，但格律要看它
-VARIANTS = {
+# 每份脚本量哪些：v11 的 CPU 一套本来就没有 Dropout，反过来加上；窗口的大小不是哪一版的概念，但格律要看它；
+# 最后两项把 v11 的功劳拆开：多少归学习率的安排，多少归大小和步数
+CHANGES = {
     V[10]: {**CONCEPTS, "Dropout（v10）": change(dropout=0.0)},
     V[11]: {
         **CONCEPTS, "Dropout 0.1（本来没有，加上）": change(dropout=0.1),
         "窗口 32（batch 32）": change(block_size=32, batch_size=32),
         "窗口 128（batch 8）": change(block_size=128, batch_size=8),
+        "学习率不变（没有预热和衰减）": change(["warmup = ", "decay = ", 'optimizer.param_groups[0]["lr"] = ']),
+        "v10 的大小和步数，有预热和衰减": change(
+            batch_size=16, block_size=32, n_embed=96, n_head=6, n_layer=3, dropout=0.1, learning_rate=3e-3, max_iters=3000
+        ),
     },
 }
-
-
-def load():
-    """docs/ablation.json：{脚本名: {"fingerprint": …, "variants": {概念: [一次运行的 dict, …]}}}。"""
-    return json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.exists() else {}
-
-
-def missing(ablation, names, seeds):
-    """还没量的：[(脚本名, 概念, 种子), …]；脚本改过的，旧的结果先扔掉。"""
-    todo = []
-    for name in names:
-        if ablation.get(name, {}).get("fingerprint") != measure.fingerprint(name):
-            ablation[name] = {"fingerprint": measure.fingerprint(name), "variants": {}}
-        for concept in VARIANTS[name]:
-            runs = ablation[name]["variants"].setdefault(concept, [])
-            done = {run["seed"] for run in runs}
-            todo += [(name, concept, seed) for seed in measure.seeds_from_first(seeds) if seed not in done]
-    return todo
-
-
-def run(ablation, names, seeds):
-    """每核一个并排量；每量完一次就存盘。"""
-    progress = measure.Progress(todo := missing(ablation, names, seeds))
-
-    def one(name, concept, seed):
-        result = measure.run(name, seed, threads=1, change=VARIANTS[name][concept])
-        kept = ("seed", "date", "train_loss", "val_loss", "best_val_loss", "wall_s", "parameters", "form", "curve")
-        with progress.lock:
-            ablation[name]["variants"][concept].append({key: result[key] for key in kept})
-            measure.write_json(OUTPUT, ablation)
-            progress.print(f"{name} 拆 {concept}，种子 {seed}", result)
-
-    with ThreadPoolExecutor(measure.CORES) as pool:
-        list(pool.map(lambda job: one(*job), todo))
+VARIANTS = {name: {label: Variant(apply, form.SAMPLES) for label, apply in labels.items()} for name, labels in CHANGES.items()}
 
 
 def rows(ablation, results, name):
@@ -109,13 +59,13 @@ def rows(ablation, results, name):
     full = measure.summary(results, name)
     found = [("完整", full["val_loss"], 0.0, full["form"])]
     for concept in VARIANTS[name]:
-        runs = ablation[name]["variants"].get(concept)
+        runs = ablation[name].get(concept, {}).get("runs")
         if runs:
             loss = statistics.mean(run["val_loss"] for run in runs)
             if loss > results["baselines"]["uniform"]:
                 loss = math.inf
-            form = {key: statistics.mean(run["form"][key] for run in runs) for key in measure.FORM}
-            found.append((concept, loss, loss - full["val_loss"], form))
+            scores = {key: statistics.mean(run["form"][key] for run in runs) for key in measure.FORM}
+            found.append((concept, loss, loss - full["val_loss"], scores))
     return found
 
 
@@ -123,13 +73,13 @@ def table(ablation, results):
     """docs/ablation.md 的全文。"""
     text = "# 拆掉一个概念，loss 会差多少\n\n由 `tools/ablate.py` 量出。训练到底，别的一字不动；差别是比完整的高多少，单位 nat/字。换窗口的两行，batch 也跟着换，每步学的字数不变。\n"
     for name in ablation:
-        seeds = sorted({len(runs) for runs in ablation[name]["variants"].values() if runs})
+        seeds = sorted({len(entry["runs"]) for entry in ablation[name].values() if entry["runs"]})
         text += f"\n## `{name}`\n\n完整的是 {measure.summary(results, name)['seeds']} 个种子的平均，"
         text += f"拆过的是 {'–'.join(map(str, seeds))} 个。\n\n"
         text += "| 拆掉或改动 | 验证 loss | 差别 | 收尾 | 合律 | 写对的开头 |\n| --- | ---: | ---: | ---: | ---: | ---: |\n"
-        for concept, loss, more, form in rows(ablation, results, name):
+        for concept, loss, more, scores in rows(ablation, results, name):
             numbers = "发散 | " if loss == math.inf else f"{loss:.2f} | {f'{round(more, 2) + 0.0:+.2f}' if concept != '完整' else ''}"
-            text += f"| {concept} | {numbers} | {measure.form_columns(form)} |\n"
+            text += f"| {concept} | {numbers} | {measure.form_columns(scores)} |\n"
     return text
 
 
@@ -147,10 +97,9 @@ def main():
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--draw", action="store_true")
     arguments = parser.parse_args()
-    ablation = load()
     if not arguments.draw:
-        run(ablation, arguments.scripts or FULL, arguments.seeds)
-    draw(ablation, measure.load())
+        variants.run(OUTPUT, VARIANTS, arguments.scripts or FULL, arguments.seeds)
+    draw(variants.load(OUTPUT), measure.load())
 
 
 if __name__ == "__main__":

@@ -54,8 +54,9 @@ def stamp(name, variant):
     """[脚本 name 的指纹, 这种改法动了哪些代码行的指纹]。"""
     source = (ROOT / name).read_text(encoding="utf-8")
     before, after = (ast.unparse(without_docstrings(text)).split("\n") for text in (source, variant.apply(source)))
-    edit = [line for line in difflib.unified_diff(before, after, n=0) if not line.startswith(("---", "+++", "@@"))]
-    return [measure.fingerprint(name), hashlib.sha256("\n".join(edit).encode()).hexdigest()[:16]]
+    blocks = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    edit = [(before[a:b], after[c:d]) for kind, a, b, c, d in blocks if kind != "equal"]
+    return [measure.fingerprint(name), hashlib.sha256(repr(edit).encode()).hexdigest()[:16]]
 
 
 def load(path):
