@@ -254,8 +254,9 @@ try:
     # quiet：离线时它打印的上传命令不带引号，路径里有空格就用不了；我们自己打印
     quiet = wandb.Settings(quiet=mode == "offline")
     run = wandb.init(project="babygpt", config=config, mode=mode, settings=quiet)
-except (wandb.Error, OSError, ValueError) as error:
-    raise SystemExit(f"wandb 启动失败：{' '.join(str(error).split())}。一时修不好，设环境变量 WANDB_MODE=disabled 再跑。")
+except (wandb.Error, OSError, ValueError, KeyboardInterrupt) as error:
+    reason = " ".join(str(error).split()) or "没等到服务器"
+    raise SystemExit(f"wandb 启动失败：{reason}。一时修不好，设环境变量 WANDB_MODE=disabled 再跑。")
 
 def sample():  # 训练途中看看写得怎样，又不影响训练：模式、随机数都还原
     model.eval()

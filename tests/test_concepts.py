@@ -1,6 +1,7 @@
 """每一版的概念，用行为来证明：它看得到什么、看不到什么、多出来的那一块做了什么。"""
 
 import ast
+import copy
 import math
 
 import pytest
@@ -162,6 +163,30 @@ def test_heads_are_concatenated(version, number, monkeypatch):
     assert out[0, 0].tolist() == [float(i) for i in range(4) for _ in range(size)]
 
 
+def test_v8_only_adds_the_projection(version):
+    """把 v8 的 proj 换成恒等，权重抄过去，就是 v7。"""
+    a, b = copy.deepcopy(version(7)["model"]), copy.deepcopy(version(8)["model"])
+    weights = {key: value for key, value in b.state_dict().items() if ".proj." not in key}
+    assert {key: value.shape for key, value in a.state_dict().items()} == {key: value.shape for key, value in weights.items()}
+    a.load_state_dict(weights)
+    for block in b.blocks:
+        nn.init.eye_(block.attention.proj.weight)
+        nn.init.zeros_(block.attention.proj.bias)
+    idx = random_idx(version(7))
+    torch.testing.assert_close(a(idx)[0], b(idx)[0])
+
+
+def test_without_the_projection_a_head_writes_its_own_numbers_only(version, monkeypatch):
+    for number, spread in ((7, 8), (8, 16)):
+        attention = version(number)["Block"]().attention
+        x = torch.randn(1, 4, 16)
+        before = attention(x)
+        with torch.no_grad():
+            attention.heads[0].value.weight.zero_()
+        moved = (attention(x) != before).any(dim=1).any(dim=0)
+        assert moved.sum() == spread and moved[:8].all()
+
+
 @pytest.mark.parametrize("number", range(5, 13))
 def test_feed_forward_thinks_alone(version, number):
     model = version(number)["model"]
@@ -176,7 +201,7 @@ def test_feed_forward_thinks_alone(version, number):
     assert not torch.allclose(a[:, 3], b[:, 3])
     assert not torch.allclose(feed_forward(2 * x) - feed_forward(0 * x), 2 * (a - feed_forward(0 * x))), "没有非线性"
     hidden = [m.out_features for m in feed_forward.modules() if isinstance(m, nn.Linear)]
-    assert hidden == ([64, 16] if number >= 8 else [16])
+    assert hidden == [64, 16]
 
 
 @pytest.mark.parametrize("number", BLOCKS)
@@ -328,6 +353,30 @@ def test_v6_with_one_layer_is_v5(loaded):
     hyper = dict(max_iters=20, eval_interval=10)
     a, b = loaded(V[5], **hyper), loaded(V[6], **hyper, n_layer=1)
     assert [row[:4] for row in helpers.steps(a["stdout"])] == [row[:4] for row in helpers.steps(b["stdout"])]
+
+
+def test_stacked_blocks_make_all_characters_alike_unless_added(loaded):
+    """v6 训练不动的原因：没有残差，过一层，字与字的差别就小一大截；有残差，不小。"""
+    def spread(number):
+        namespace = loaded(V[number], n_embed=96, n_head=6, n_layer=3)
+        model, h = namespace["model"].eval(), torch.randn(1, 16, 96)
+        found = []
+        for block in model.blocks:
+            before, h = h, block(h)
+            found.append((h.flatten(0, 1).std(0).mean() / before.flatten(0, 1).std(0).mean()).item())
+        return found
+
+    assert max(spread(6)) < 0.3 and min(spread(7)) > 0.95
+
+
+def test_one_layer_without_positions_sees_a_bag_of_characters(loaded):
+    namespace = loaded(V[3])
+    model = copy.deepcopy(namespace["model"]).eval()
+    with torch.no_grad():
+        model.position_embedding.weight.zero_()
+    idx = random_idx(namespace, B=1)
+    shuffled = torch.cat([idx[:, :-1].flip(1), idx[:, -1:]], dim=1)
+    torch.testing.assert_close(model(shuffled)[0], model(idx)[0])
 
 
 def test_v10_without_dropout_is_v9(loaded):

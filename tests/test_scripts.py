@@ -1,12 +1,17 @@
 """每份脚本都真的从头跑到尾：在子进程里，从别的目录，只改超参数；看它打印的东西对不对。"""
 
+import ast
+import math
 import re
+import subprocess
+import sys
 
 import pytest
 
 import helpers
 from helpers import BASELINES, SAMPLER, V, VERSIONS
 
+TRAINS = ["simplebigrammodel.py", "simplebigrammodel_with_comments.py", "simplebigrammodel_torch.py", *VERSIONS]
 SMALL = dict(batch_size=8, n_embed=16, n_head=2, n_layer=2, learning_rate=1e-2, max_iters=45, eval_interval=20, eval_iters=2)
 
 
@@ -67,7 +72,15 @@ def test_baseline_runs_unchanged(name, folders):
 
 def test_pytorch_5min(folders):
     scripts, elsewhere = folders
-    result = helpers.run(helpers.edit("pytorch_5min.py", scripts), elsewhere, timeout=30)
+    script = helpers.edit("pytorch_5min.py", scripts)
+    result = helpers.run(script, elsewhere, timeout=30)
+    assert result.returncode == 0 and result.stderr == ""
+    softmax, nats, library = re.search(r"softmax (\[.*\]) ，-ln p = ([\d.]+)\nPyTorch 一步到位： ([\d.]+)", result.stdout).groups()
+    assert abs(sum(ast.literal_eval(softmax)) - 1) < 0.002 and nats == library
+    assert abs(float(nats) + math.log(ast.literal_eval(softmax)[1])) < 0.001
+    by_hand, by_sgd = re.search(r"手工 ([\d.]+)，SGD ([\d.]+)", result.stdout).groups()
+    assert by_hand == by_sgd == "4.6000"
+    assert len(script.read_text(encoding="utf-8").split("\n")) <= 100, "五分钟读完"
     w, b = map(float, re.search(r"学到 y = (-?[\d.]+)x \+ (-?[\d.]+)", result.stdout).groups())
     assert abs(w - 2) < 0.05 and abs(b - 1) < 0.05
     losses = [float(x) for x in re.findall(r"\| loss ([\d.]+)", result.stdout)]
@@ -109,8 +122,24 @@ class TestBadInput:
     def test_unknown_character(self, name, tmp_path, corpus):
         assert "😀" in self.message(helpers.edit(name, tmp_path, corpus=corpus, prompts=["春", "😀人"]))
 
-    def test_empty_prompt(self, name, tmp_path, corpus):
-        assert "prompts" in self.message(helpers.edit(name, tmp_path, corpus=corpus, prompts=["春", ""]))
+    @pytest.mark.parametrize("prompts", [["春", ""], [], "春江", [5], None])
+    def test_prompts_must_be_a_list_of_openings(self, name, tmp_path, corpus, prompts):
+        assert f"prompts = {prompts!r}" in self.message(helpers.edit(name, tmp_path, corpus=corpus, prompts=prompts))
+
+    @pytest.mark.parametrize("ratio", [0, 1, 90, 0.0, 1.0, 90.0, -0.1, "0.9"])
+    def test_ratio_is_named_not_the_corpus(self, name, tmp_path, corpus, ratio):
+        message = self.message(helpers.edit(name, tmp_path, corpus=corpus, train_data_ratio=ratio))
+        assert f"train_data_ratio = {ratio!r}" in message and "ci.txt" not in message
+
+    @pytest.mark.parametrize("value", [-1, "100", 1.5, True, None])
+    def test_max_new_tokens(self, name, tmp_path, corpus, value):
+        assert f"max_new_tokens = {value!r}" in self.message(helpers.edit(name, tmp_path, corpus=corpus, max_new_tokens=value))
+
+    def test_a_bom_is_no_character(self, name, tmp_path, corpus):
+        script = helpers.edit(name, tmp_path, corpus=corpus, **{**helpers.TINY, "block_size": 8})
+        (tmp_path / "ci.txt").write_text(corpus, encoding="utf-8-sig")
+        namespace = helpers.load(script)
+        assert namespace["text"] == corpus
 
     @pytest.mark.parametrize("text", ["", "短", "春江潮水连海平"])
     def test_text_too_short(self, name, tmp_path, text):
@@ -119,6 +148,70 @@ class TestBadInput:
     def test_shortest_text_that_will_do(self, name, tmp_path):
         script = helpers.edit(name, tmp_path, corpus="春江" * 45, prompts=["春"], **{**helpers.TINY, "block_size": 8})
         helpers.load(script)
+
+
+def settings(name):
+    """脚本“超参数”那一段里，哪些是个数或大小。"""
+    text = (helpers.ROOT / name).read_text(encoding="utf-8").split("# ---------- 超参数")[1].split("# ---------- 数据")[0]
+    names = "batch_size block_size n_embed n_head n_layer eval_interval eval_iters max_iters".split()
+    return [one for one in names if re.search(rf"^ *{one} = ", text, re.M)]
+
+
+@pytest.mark.parametrize("name, setting", [(name, setting) for name in TRAINS for setting in settings(name)])
+def test_sizes_that_make_no_sense(name, setting, tmp_path, corpus, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    for value in (-1, "8", 8.0, *([] if setting == "max_iters" else [0])):
+        script = helpers.edit(name, tmp_path, corpus=corpus, **{**helpers.TINY, setting: value})
+        with pytest.raises(SystemExit, match=rf"^{setting} = {re.escape(repr(value))} 不行"):
+            helpers.load(script)
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINS if "bigram" in name])
+def test_backoff_must_be_positive(name, tmp_path, corpus):
+    for value in (0, -1, "500"):
+        with pytest.raises(SystemExit, match=rf"^backoff = {value!r} 不行"):
+            helpers.load(helpers.edit(name, tmp_path, corpus=corpus, backoff=value))
+
+
+PIPED = [name for name in helpers.SCRIPTS if name not in (V[12], SAMPLER)]  # 那两份另有测试
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "ascii", "cp1252"])
+@pytest.mark.parametrize("name", PIPED)
+def test_characters_the_terminal_lacks(name, encoding, folders, corpus):
+    """终端的编码里没有的字：打印成问号，训练照样走完。“㶉”不在 GBK 里。"""
+    hyper = dict(helpers.TINY, prompts=["㶉江"], max_new_tokens=20)
+    hyper = hyper if name.startswith("babygpt") else dict(prompts=["㶉江"])
+    script = helpers.edit(name, folders[0], corpus=corpus + "㶉" if name != "pytorch_5min.py" else None, **hyper)
+    process = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, env=helpers.environment(PYTHONIOENCODING=encoding, PYTHONUTF8="0"), timeout=120
+    )
+    assert process.returncode == 0 and process.stderr == b"", process.stderr
+    assert b"?" in process.stdout or name == "pytorch_5min.py" and encoding == "gbk"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("name", PIPED)
+def test_head_ends_quietly(name, unbuffered, folders, corpus):
+    """接上 | head -1：它读一行就走，脚本也安静地停。"""
+    hyper = dict(helpers.TINY, max_iters=3000, eval_interval=1) if name.startswith("babygpt") else {}
+    script = helpers.edit(name, folders[0], corpus=corpus if name != "pytorch_5min.py" else None, **hyper)
+    process = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=helpers.environment(PYTHONUNBUFFERED=unbuffered),
+    )
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=60) in (0, -13), "要么已经写完，要么被 SIGPIPE 停下"
+    assert process.returncode == -13 or not name.startswith("babygpt")
+
+
+@pytest.mark.parametrize("name", ["simplemodel.py", V[1]])
+def test_closed_stdout(name, folders, corpus):
+    script = helpers.edit(name, folders[0], corpus=corpus, **helpers.TINY)
+    process = subprocess.run(["sh", "-c", f'exec "{sys.executable}" "{script}" >&-'], stderr=subprocess.PIPE, env=helpers.environment(), timeout=60)
+    assert process.returncode == 0 and process.stderr == b""
 
 
 @pytest.mark.parametrize("number", range(4, 13))

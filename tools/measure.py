@@ -1,4 +1,4 @@
-"""把根目录的脚本真跑一遍，记下它们打印的 loss、速度和样文，写进 docs/results.json、README 的表、
+"""把根目录的脚本真跑一遍，记下它们打印的 loss、速度和样文，写进 docs/results.json、README 和 docs/form.md 的表、
 各脚本文档字符串里的“预期”，画出 docs/ 里的图。
 
 用法：
@@ -42,7 +42,8 @@ NOTES = "=" * 20  # 变体（variants.py）跑完之后接着打印的，在这�
 CORES = os.cpu_count()
 SEED = re.compile(r"^((?:torch\.manual_seed|random\.seed)\()42\)", re.M)
 EXPECTATION = re.compile(r"预期：\d+ 核 CPU 约 [\d?]+ 分?[秒钟]，验证 loss 约 [\d.?]+")
-TABLE = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.S)
+FORM_DOC = ROOT / "docs" / "form.md"
+LINES = 4  # 样文只登头几行
 
 
 def fingerprint(name):
@@ -201,13 +202,17 @@ def summary(results, name):
     }
 
 
+def first(results, name):
+    """种子 42 的那一次（dict）：读者照着跑，看到的就是它。"""
+    return next(run for run in results["scripts"][name]["runs"] if run["seed"] == FIRST_SEED)
+
+
 def expectation(results, name):
-    """文档字符串里“预期”的那句话。"""
-    numbers = summary(results, name)
-    seconds = numbers["wall_s"]
+    """文档字符串里“预期”的那句话：种子 42 打印的 loss，独占时的用时。"""
+    seconds = summary(results, name)["wall_s"]
     step = 1 if seconds < 10 else 5
     duration = f"{seconds / 60:.0f} 分钟" if seconds > 240 else f"{step * round(seconds / step)} 秒"
-    return f"{results['machine']['cores']} 核 CPU 约 {duration}，验证 loss 约 {numbers['val_loss']:.2f}"
+    return f"{results['machine']['cores']} 核 CPU 约 {duration}，验证 loss 约 {first(results, name)['val_loss']:.2f}"
 
 
 def form_columns(scores):
@@ -219,45 +224,77 @@ def table(results):
     """README 里的结果表（Markdown）。"""
     fixed = results["baselines"]
     rows = [
-        "| 脚本 | 参数 | 训练 loss | 验证 loss | 用时 | 收尾 | 合律 | 写对的开头 |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-        f"| 瞎猜（ln V） | | | {fixed['uniform']:.2f} | | | | |",
-        f"| 只数字频 | | | {fixed['unigram']:.2f} | | | | |",
-        f"| 数二元（整个训练集） | | | {fixed['bigram']:.2f} | | | | |",
+        "| 脚本 | 参数 | 训练 loss | 验证 loss | 用时 |", "| --- | ---: | ---: | ---: | ---: |",
+        f"| 瞎猜（ln V） | | | {fixed['uniform']:.2f} | |",
+        f"| 只数字频 | | | {fixed['unigram']:.2f} | |",
+        f"| 数二元（整个训练集） | | | {fixed['bigram']:.2f} | |",
     ]
-    for name in results["scripts"]:
-        numbers = summary(results, name)
+    summaries = {name: summary(results, name) for name in results["scripts"]}
+    for name, numbers in summaries.items():
         parameters = f"{numbers['parameters'] / 1e4:.0f} 万" if numbers["parameters"] else ""
         rows.append(
-            f"| `{name}` | {parameters} | {numbers['train_loss']:.2f} | {numbers['val_loss']:.2f} "
-            f"| {numbers['wall_s']:.0f} 秒 | {form_columns(numbers['form'])} |"
+            f"| `{name}` | {parameters} | {numbers['train_loss']:.2f} | {numbers['val_loss']:.2f} | {numbers['wall_s']:.0f} 秒 |"
         )
-    rows.append(f"| 没学过的真词 | | | | | {form_columns(fixed['form_of_real_poems'])} |")
-    summaries = [summary(results, name) for name in results["scripts"]]
-    seeds = sorted({one["seeds"] for one in summaries})
-    (second, _), (widest, which) = sorted((one["spread"], name) for one, name in zip(summaries, results["scripts"]))[-2:]
+    seeds = sorted({one["seeds"] for one in summaries.values()})
     rows.append("")
     rows.append(
-        f"loss 和格律是 {'–'.join(map(str, seeds))} 个种子的平均，loss 单位 nat/字；换个种子，`{which}` 差到 {widest:.2f}，"
-        f"其余最多差 {second:.2f}。用时是 {results['machine']['cores']} 核 CPU 上独占运行、从启动到采样完的秒数。"
-        "数据见 [docs/results.json](docs/results.json)，由 `tools/measure.py` 生成。"
+        f"loss 是 {'–'.join(map(str, seeds))} 个种子的平均，单位 nat/字；换个种子，最多差 "
+        f"{max(one['spread'] for one in summaries.values()):.2f}。用时是 {results['machine']['cores']} 核 CPU 上独占运行、"
+        "从启动到采样完的秒数。数据见 [docs/results.json](docs/results.json)，由 `tools/measure.py` 生成。"
     )
     return "\n".join(rows) + "\n\n" + side_by_side(results)
 
 
+def lines(text):
+    """样文的头 LINES 行，在 Markdown 表格的一格里。"""
+    return "<br>".join(text.split("\n")[:LINES])
+
+
 def side_by_side(results):
-    """v10 和 v11 的样文，左右对照（Markdown）：种子 42 那一次写的，一字未改。"""
+    """v10 和 v11 的样文，左右对照（Markdown）：种子 42 那一次写的头几行，一字未改。"""
     pair = VERSIONS[9:11]
-    columns = [results["scripts"][name]["runs"][0]["samples"] for name in pair]
+    columns = [first(results, name)["samples"] for name in pair]
     rows = ["| " + " | ".join(f"`{name}`" for name in pair) + " |", "| --- | --- |"]
-    rows += ["| " + " | ".join(text.replace("\n", "<br>") for text in row) + " |" for row in zip(*columns)]
+    rows += ["| " + " | ".join(map(lines, row)) + " |" for row in zip(*columns)]
     return "\n".join(rows) + "\n"
 
 
+def poem(results):
+    """README 开头的那一首（Markdown）：v11 种子 42 的第一段样文，到空行为止，一字未改。"""
+    text = first(results, VERSIONS[10])["samples"][0].split("\n\n")[0]
+    return "".join(f"> {line}<br>\n" for line in text.split("\n")).removesuffix("<br>\n") + "\n"
+
+
+def form_table(results):
+    """docs/form.md 里的表（Markdown）。"""
+    rows = ["| 脚本 | 收尾 | 合律 | 写对的开头 |", "| --- | ---: | ---: | ---: |"]
+    for name in results["scripts"]:
+        scores = summary(results, name)["form"]
+        if scores:
+            rows.append(f"| `{name}` | {form_columns(scores)} |")
+    rows.append(f"| 没学过的真词 | {form_columns(results['baselines']['form_of_real_poems'])} |")
+    return "\n".join(rows) + "\n"
+
+
+def insert(path, mark, content):
+    """把 content 写进 path（Path）里 <!-- mark --> 和 <!-- /mark --> 之间；返回写之前那里的内容。标记不是恰好一对就抛 ValueError。"""
+    before, *rest = path.read_text(encoding="utf-8").split(f"<!-- {mark} -->\n")
+    inside, *after = rest[0].split(f"<!-- /{mark} -->") if len(rest) == 1 else ("",)
+    if len(after) != 1:
+        raise ValueError(f"{path.name} 里该有一对 {mark} 标记")
+    path.write_text(f"{before}<!-- {mark} -->\n{content}<!-- /{mark} -->{after[0]}", encoding="utf-8")
+    return inside
+
+
+def documents(results):
+    """文档里由数据生成的几段：[(文件, 标记, 内容), …]。"""
+    return [(README, "poem", poem(results)), (README, "results", table(results)), (FORM_DOC, "form", form_table(results))]
+
+
 def write_docs(results):
-    """把表写进 README 的两个标记之间，把“预期”写进各脚本的文档字符串。"""
-    text = README.read_text(encoding="utf-8")
-    README.write_text(TABLE.sub(lambda match: match[1] + table(results) + match[2], text), encoding="utf-8")
+    """把各段写进文档，把“预期”写进各脚本的文档字符串。"""
+    for path, mark, content in documents(results):
+        insert(path, mark, content)
     for name in results["scripts"]:
         text = (ROOT / name).read_text(encoding="utf-8")
         text, count = EXPECTATION.subn("预期：" + expectation(results, name), text, count=1)
@@ -326,10 +363,17 @@ def main():
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     results = load()
+    import variants
+
     if arguments.check:
-        stale = changed(results)
-        for name, reason in stale:
-            print(f"{name}：{reason}，请运行 python tools/measure.py {name}")
+        stale = [f"{name}：{reason}，请运行 python tools/measure.py {name}" for name, reason in changed(results)]
+        import ablate  # 它们也用这个模块
+        import answers
+
+        for tool in (ablate, answers):
+            found = variants.stale(variants.load(tool.OUTPUT), tool.VARIANTS)
+            stale += [f"{name}，{label}：要重量，请运行 python {Path(tool.__file__).relative_to(ROOT)}" for name, label in found]
+        print(*stale, sep="\n", end="\n" if stale else "")
         raise SystemExit(1 if stale else 0)
     if not arguments.write:
         measure(results, arguments.scripts or SCRIPTS, arguments.seeds)

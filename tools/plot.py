@@ -17,6 +17,8 @@ from matplotlib import font_manager  # noqa: E402
 FONTS = ["Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei"]
 INK, GREY, RED, BLUE = "#24292f", "#8c959f", "#cf222e", "#0969da"
 # v1–v5 越往后越深的蓝灰，v6 红，v7–v10 越往后越深的绿
+# v1–v11 各讲什么
+CONCEPTS = ["嵌入、线性层", "位置", "自注意力", "多头", "前馈", "叠层", "残差", "投影", "层归一化", "Dropout", "超参数"]
 COLORS = ["#c9d6e8", "#a9bfdc", "#86a5cf", "#5f87c0", "#3867ab", RED, "#a8d5b0", "#6fbb80", "#389a52", "#146c2e"]
 
 
@@ -79,20 +81,24 @@ def losses(scripts, bigram):
     axes.set(xlabel="训练步数", ylabel="验证 loss（nat/字）", title="v1–v10：学得怎样（几个种子的平均）")
     save(figure, ROOT / "docs" / "loss_curves.svg")
 
-    figure, axes = plt.subplots(figsize=(8, 4.5))
+    figure, axes = plt.subplots(figsize=(8, 5))
     for k, (name, color) in enumerate(zip(VERSIONS[:11], [*COLORS, BLUE])):
         values = [run["val_loss"] for run in scripts[name]]
         mean = statistics.mean(values)
-        axes.bar(k, mean, color=color, width=0.7)
-        axes.errorbar(k, mean, [[mean - min(values)], [max(values) - mean]], color=INK, capsize=4, linewidth=1)
+        axes.plot([min(values), max(values)], [k, k], color=color, linewidth=2)
+        axes.plot([mean], [k], "o", color=color, markersize=8)
+        left = bigram - 0.2 < mean < bigram  # 数字不压在虚线上
         axes.annotate(
-            f"{mean:.2f}", (k, max(values)), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=9.5,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            f"{mean:.2f}", (min(values) if left else max(values), k), xytext=(-8 if left else 8, 0), textcoords="offset points",
+            ha="right" if left else "left", va="center", fontsize=9.5,
         )
-    dashed(axes, bigram, f"数二元 {bigram:.2f}")
-    axes.set_xticks(range(11), [short(name) for name in VERSIONS[:11]])
-    low = min(run["val_loss"] for name in VERSIONS[:11] for run in scripts[name])
-    axes.set(ylim=(low - 0.3, None), ylabel="验证 loss（nat/字）", title="每一版最后的验证 loss（几个种子的平均，黑线从最小到最大）")
+    axes.axvline(bigram, color=INK, linestyle="--", linewidth=1)
+    axes.annotate(f"数二元 {bigram:.2f}", (bigram, 1), xycoords=("data", "axes fraction"), xytext=(4, 2), textcoords="offset points")
+    axes.set_yticks(range(11), [f"{short(name)} {concept}" for name, concept in zip(VERSIONS, CONCEPTS)])
+    axes.invert_yaxis()
+    axes.grid(axis="y", color="#eaeef2")
+    axes.set_axisbelow(True)
+    axes.set_xlabel("最后的验证 loss（nat/字；点是几个种子的平均，横线从最小到最大）")
     save(figure, ROOT / "docs" / "val_loss.svg")
 
     figure, axes = plt.subplots(figsize=(8, 4.5))
@@ -105,6 +111,25 @@ def losses(scripts, bigram):
     axes.set(xlabel="训练步数", ylabel="loss（nat/字）", title="v11（CPU 一套）")
     axes.legend(frameon=False)
     save(figure, ROOT / "docs" / "v11.svg")
+
+
+def spread(measured, path):
+    """measured：{标签: [进第一层之前、过一层、过两层…各字向量的标准差, …]}；对数轴，写到 path（Path）。"""
+    style()
+    figure, axes = plt.subplots(figsize=(6, 3.6))
+    for (label, values), color in zip(measured.items(), (RED, BLUE)):
+        axes.plot(range(len(values)), values, "o-", color=color, linewidth=2)
+        for k, value in enumerate(values):
+            axes.annotate(
+                f"{value:.2g}" if value < 1 else f"{value:.2f}", (k, value), xytext=(0, 8), textcoords="offset points", ha="center",
+                fontsize=9.5, color=color,
+            )
+        axes.annotate(label, (len(values) - 1, values[-1]), xytext=(12, 0), textcoords="offset points", va="center", color=color)
+    axes.set_yscale("log")
+    axes.set_ylim(min(map(min, measured.values())) / 2, 5)
+    axes.set_xticks(range(len(values)), ["嵌入", *(f"过 {k} 层" for k in range(1, len(values)))])
+    axes.set(ylabel="各字向量的标准差", title="还没训练时，字与字差多远")
+    save(figure, path)
 
 
 def ablation(tables, path):
