@@ -112,12 +112,12 @@ print(sum(len(t) == 1 for t in transition), sum(not t for t in transition), len(
     V[2]: {"倒过来": change(**QUICK, then=REVERSED)},
     V[3]: {
         "倒过来": change(**QUICK, then=REVERSED), "自测": change(**QUICK, then=HEAD), "不遮未来": change(NO_MASK),
-        "不除 √hs": change(swapped=[(" / k.shape[-1] ** 0.5", "")]),
-        "加上残差": change(swapped=[("x = self.attention(x)", "x = x + self.attention(x)")]),
+        "不除 √hs": change(swapped=[("q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5", "q @ k.transpose(-2, -1)")]),
+        "加上残差": change(swapped=[("        x = self.attention(x)", "        x = x + self.attention(x)")]),
     },
     V[4]: {f"n_head = {n}": change(n_head=n) for n in (1, 2, 12, 24)},
     V[5]: {
-        "没有 ReLU": change(["nn.ReLU(),"]), "GELU": change(swapped=[("nn.ReLU()", "nn.GELU()")]),
+        "没有 ReLU": change(["            nn.ReLU(),"]), "GELU": change(swapped=[("            nn.ReLU(),", "            nn.GELU(),")]),
         "不放宽": change(swapped=[
             ("nn.Linear(n_embed, 4 * n_embed)", "nn.Linear(n_embed, 1 * n_embed)"),
             ("nn.Linear(4 * n_embed, n_embed)", "nn.Linear(1 * n_embed, n_embed)"),
