@@ -94,7 +94,7 @@ class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头
             v = torch.cat([self.cache[1], v], dim=1)  # (B, S, hs)
         self.cache = k, v
         S = k.shape[1]
-        # 第 t 行是第 t 个新字给 S 个字打的分。q、k 的各个数若互不相干、平均 0、方差 1，乘积之和的标准差是 √hs；
+        # 第 t 行是第 t 个新字给 S 个字打的分。q、k 的数若互不相干、平均 0、方差 1，乘积之和的标准差是 √hs；
         # 除回去，免得有的分太大，softmax 只盯一个字
         weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, S) -> (B, T, S)
         weights = weights.masked_fill(self.mask[S - T:S, :S], float("-inf"))  # 新字占着最后 T 行，(B, T, S)

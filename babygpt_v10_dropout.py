@@ -4,7 +4,7 @@
       只在训练时起作用；评估和生成时（model.eval()）停用，一个数都不丢。
 运行：python babygpt_v10_dropout.py
 预期：2 核 CPU 约 110 秒，验证 loss 约 4.56。
-      比 v9 差一点：Dropout 治的是过拟合（学着学着，验证 loss 掉头往上）；训练这么短，还没到那一步，只会学得慢。
+      比 v9 差一点：Dropout 治的是过拟合（学着学着，验证 loss 掉头往上）；训练还短，没到那一步，只会学得慢。
 看什么：v9 的 train loss 和 val loss 的差（泛化差距）只有 0.03，验证 loss 一路在降，没有什么可治的。
 试试：dropout 改成 0.5；再改成 0，是不是和 v9 一模一样？到 v11 的 GPU 那一套，模型大、遍数多，Dropout 值不值没量过。
 自测：dropout = 0.2 时，没丢掉的数要放大几倍，平均才不变？答案在 docs/answers.md。
@@ -102,7 +102,7 @@ class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头
         q = self.query(x)  # (B, T, C) -> (B, T, hs)
         k = self.key(x)  # (B, T, C) -> (B, T, hs)
         v = self.value(x)  # (B, T, C) -> (B, T, hs)
-        # 第 t 行是第 t 个字给各个字打的分。q、k 的各个数若互不相干、平均 0、方差 1，乘积之和的标准差是 √hs；
+        # 第 t 行是第 t 个字给各个字打的分。q、k 的数若互不相干、平均 0、方差 1，乘积之和的标准差是 √hs；
         # 除回去，免得有的分太大，softmax 只盯一个字
         weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
         weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))  # -inf 经过 softmax 就是 0，(B, T, T)

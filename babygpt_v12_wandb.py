@@ -125,7 +125,7 @@ class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头
         q = self.query(x)  # (B, T, C) -> (B, T, hs)
         k = self.key(x)  # (B, T, C) -> (B, T, hs)
         v = self.value(x)  # (B, T, C) -> (B, T, hs)
-        # 第 t 行是第 t 个字给各个字打的分。q、k 的各个数若互不相干、平均 0、方差 1，乘积之和的标准差是 √hs；
+        # 第 t 行是第 t 个字给各个字打的分。q、k 的数若互不相干、平均 0、方差 1，乘积之和的标准差是 √hs；
         # 除回去，免得有的分太大，softmax 只盯一个字
         weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
         weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))  # -inf 经过 softmax 就是 0，(B, T, T)
@@ -247,9 +247,8 @@ try:
         os.environ["WANDB_MODE"] = os.environ["WANDB_MODE"].strip()
     mode = wandb.setup().settings.mode  # 环境变量，或 wandb disabled 之类的命令留下的设置；都没有就是 online
     if mode == "online" and not wandb.login(prompt=False, verify=False):
-        mode = "offline"
-        print("没有登录 wandb，这次只记在本地；想上传，先 wandb login，再照最后打印的命令做。")
-    elif mode == "online":
+        mode = "offline"  # 没登录
+    if mode == "online":
         print("正在等 wandb 的服务器；久等不来，就按 Ctrl-C，设环境变量 WANDB_MODE=offline 再跑。")
     # quiet：离线时它打印的上传命令不带引号，路径里有空格就用不了；我们自己打印
     quiet = wandb.Settings(quiet=mode == "offline")
@@ -257,6 +256,9 @@ try:
 except (wandb.Error, OSError, ValueError, KeyboardInterrupt) as error:
     reason = " ".join(str(error).split()) or "没等到服务器"
     raise SystemExit(f"wandb 启动失败：{reason}。一时修不好，设环境变量 WANDB_MODE=disabled 再跑。")
+
+if mode == "offline":
+    print(f'这次只记在本地；想上传，训练完先 wandb login，再：wandb sync "{run.settings.sync_dir}"')
 
 def sample():  # 训练途中看看写得怎样，又不影响训练：模式、随机数都还原
     model.eval()
@@ -311,7 +313,7 @@ for step in range(max_iters + 1):
 if best_val_loss < math.inf:
     model.load_state_dict(best)
     error = error and save(model_path)  # 上次没存成的，再试一次
-    print(f"取回验证 loss 最低的权重（{best_val_loss:.4f}），" + (f"没存成：{error}" if error else f"存在 {model_path.name}"))
+    print(f"取回验证 loss 最低的权重（{best_val_loss:.4f}），{f'没存成：{error}' if error else '存在 model.pth'}")
 
 # ---------- 采样 ----------
 model.eval()
@@ -319,5 +321,3 @@ for idx in prompt_ids:
     print("-" * 20)
     print(tokenizer.decode(model.generate(idx, max_new_tokens)[0].tolist()))
 wandb.finish()
-if mode == "offline":
-    print(f'登录 wandb 之后想上传：wandb sync "{run.settings.sync_dir}"')

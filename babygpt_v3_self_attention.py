@@ -104,7 +104,7 @@ class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头
         q = self.query(x)  # (B, T, C) -> (B, T, hs)
         k = self.key(x)  # (B, T, C) -> (B, T, hs)
         v = self.value(x)  # (B, T, C) -> (B, T, hs)
-        # 第 t 行是第 t 个字给各个字打的分。q、k 的各个数若互不相干、平均 0、方差 1，乘积之和的标准差是 √hs；
+        # 第 t 行是第 t 个字给各个字打的分。q、k 的数若互不相干、平均 0、方差 1，乘积之和的标准差是 √hs；
         # 除回去，免得有的分太大，softmax 只盯一个字
         weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
         weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))  # -inf 经过 softmax 就是 0，(B, T, T)

@@ -31,7 +31,7 @@ x = table[idx]  # 下标也可以是张量：每个编号换成它那一行，(2
 print("查表", tuple(idx.shape), "->", tuple(x.shape), "，第 0 段：", x[0].tolist())
 
 starts = torch.tensor([10, 20])  # (2,)
-index = starts[:, None] + torch.arange(3)  # None 添一维：(2, 1) + (3,) -> (2, 3)，长度 1 的一维自动铺开，叫广播
+index = starts[:, None] + torch.arange(3)  # None 添一维：(2, 1) + (3,) -> (2, 3)，长 1 的一维自动铺开，叫广播
 print("广播", index.tolist())
 
 print("拼接", tuple(torch.cat([x, x], dim=-1).shape))  # 两个 (2, 4, 2) 沿最后一维 -> (2, 4, 4)

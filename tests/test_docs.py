@@ -19,8 +19,24 @@ def results():
     return measure.load()
 
 
-def test_readme_table_is_the_recorded_one(results):
-    assert measure.TABLE.search(README)[0] == f"<!-- results -->\n{measure.table(results)}<!-- /results -->"
+def test_documents_show_what_is_recorded(results):
+    for path, mark, content in measure.documents(results):
+        assert f"<!-- {mark} -->\n{content}<!-- /{mark} -->" in path.read_text(encoding="utf-8"), mark
+
+
+def test_insert(tmp_path):
+    path = tmp_path / "a.md"
+    path.write_text("前<!-- x -->\n旧\n<!-- /x -->后", encoding="utf-8")
+    assert measure.insert(path, "x", "新\n") == "旧\n"
+    assert path.read_text(encoding="utf-8") == "前<!-- x -->\n新\n<!-- /x -->后"
+    with pytest.raises(ValueError, match="y 标记"):
+        measure.insert(path, "y", "")
+
+
+def test_first_screen_shows_a_poem_the_best_model_wrote(results):
+    best = min(measure.SCRIPTS, key=lambda name: measure.summary(results, name)["val_loss"])
+    assert best == V[11] and measure.poem(results).replace("> ", "").replace("<br>", "").rstrip("\n") in measure.first(results, best)["samples"][0]
+    assert README.index("<!-- poem -->") < README.index("python simplemodel.py\n```") < README.index("pip install -r requirements.txt")
 
 
 @pytest.mark.parametrize("name", measure.SCRIPTS)
@@ -56,6 +72,10 @@ def test_baselines_take_the_same_exam_as_the_models(results, tmp_path, monkeypat
 
 
 def test_readme_names_only_files_that_exist():
+    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    for document in documents:
+        linked = re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
+        assert all((document.parent / link).exists() for link in linked), (document.name, linked)
     named = set(re.findall(r"[\w./]+\.(?:py|txt|json|svg|md)\b", README)) - {"requirements.txt"}
     assert named and all((ROOT / name).exists() for name in named), named
     assert set(helpers.SCRIPTS) - set(helpers.TWINS.values()) <= named

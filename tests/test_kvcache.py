@@ -1,5 +1,9 @@
 """KV cache：快是快，一个数、一个字都不能变。"""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -225,3 +229,54 @@ def test_no_model_file(damaged):
     result = helpers.run(script, script.parent.parent, input="春\n")
     helpers.assert_one_line(result, "model.pth", "python babygpt_v12_wandb.py")
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_piped_text_from_windows(sampler):
+    """BOM 和 \\r\\n：不当成生字，也不当成开头的一部分；只有 \\r\\n 的一行是空行，就此结束。"""
+    script = helpers.edit(SAMPLER, sampler["folder"], max_new_tokens=7)
+    result = subprocess.run(
+        [sys.executable, str(script)], input="\ufeff春\r\n人\r\n\r\n春\r\n".encode(), capture_output=True, env=helpers.environment(), timeout=60
+    )
+    answers = result.stdout.decode().replace("\r\n", "\n").split("请输入开头：")[1:]
+    assert result.returncode == 0 and result.stderr == b"" and len(answers) == 3
+    assert [answer[0] for answer in answers[:2]] == ["春", "人"] and "词表" not in result.stdout.decode()
+
+
+@pytest.mark.parametrize("setting, values", [
+    ("max_new_tokens", (-1, "200", 1.5, None)), ("top_k", (-1, 0, "10", 2.5)), ("temperature", (-1, "1", float("nan"), None)),
+])
+def test_settings_that_make_no_sense(sampler, setting, values):
+    for value in values:
+        script = helpers.edit(SAMPLER, sampler["folder"], **{setting: value} if value == value else {})
+        if value != value:
+            script.write_text(script.read_text(encoding="utf-8").replace("temperature = 1.0", 'temperature = float("nan")'), encoding="utf-8")
+        with pytest.raises(SystemExit, match=rf"^{setting} = .* 不行"):
+            helpers.load(script)
+
+
+def test_characters_the_terminal_lacks(sampler, tmp_path):
+    """GBK 的终端：“㶉”打印成问号，别的照打。"""
+    script = helpers.edit(SAMPLER, tmp_path, max_new_tokens=7)
+    checkpoint = torch.load(sampler["folder"] / "model.pth", weights_only=True)
+    checkpoint["model"]["lm_head.bias"][-1] = 1e9  # 只写“㶉”
+    checkpoint["chars"][-1] = "㶉"
+    torch.save(checkpoint, tmp_path / "model.pth")
+    process = subprocess.run(
+        [sys.executable, str(script)], input="春\n".encode("gbk"), capture_output=True, timeout=60,
+        env=helpers.environment(PYTHONIOENCODING="gbk", PYTHONUTF8="0"),
+    )
+    assert process.returncode == 0 and process.stderr == b""
+    assert "春???????" in process.stdout.decode("gbk")
+
+
+def test_head_ends_quietly(sampler):
+    script = helpers.edit(SAMPLER, sampler["folder"], max_new_tokens=10**6)
+    process = subprocess.Popen(
+        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=helpers.environment()
+    )
+    process.stdin.write("春\n".encode())
+    process.stdin.flush()
+    assert process.stdout.read(30)
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait(timeout=60) == -signal.SIGPIPE
+    process.stdin.close()

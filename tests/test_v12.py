@@ -2,11 +2,15 @@
 
 import json
 import os
+import resource
+import shlex
 import signal
 import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -76,8 +80,7 @@ def test_offline_without_keys_or_stdin(script):
         encoding="utf-8", env=helpers.environment(), timeout=120,
     )
     assert result.returncode == 0, result.stderr
-    hint = [line for line in result.stdout.splitlines() if "wandb sync" in line]
-    assert len(hint) == 1 and "wandb login" in hint[0]
+    assert sum("wandb login" in line for line in result.stdout.splitlines()) == 1, "说一声：只记在本地，怎样上传"
 
     history, config, finished = logged(script.parent)
     assert finished
@@ -94,40 +97,102 @@ def test_offline_without_keys_or_stdin(script):
         assert [text[0][:2] for text in table["data"]] == ["春江", "往事"] and {len(t[0]) for t in table["data"]} == {8}
 
 
-def test_wandb_mode_is_respected(script):
-    result = helpers.run(script, script.parent, env=helpers.environment(WANDB_MODE="disabled"))
-    assert result.returncode == 0 and "wandb sync" not in result.stdout
-    assert not (script.parent / "wandb").exists()
+def test_the_printed_sync_command_survives_a_space(tmp_path, corpus):
+    script = helpers.edit(V[12], tmp_path / "有 空格", corpus=corpus, **SMALL)
+    result = helpers.run(script, script.parent)
+    (line,) = [line for line in result.stdout.splitlines() if "wandb sync" in line]
+    command = shlex.split(line.split("再：")[1])
+    assert command[:2] == ["wandb", "sync"] and list(Path(command[2]).glob("*.wandb")) and len(command) == 3
+    assert "wandb sync" not in result.stderr, "wandb 自己打印的那句没有引号"
+
+
+@pytest.mark.parametrize("mode", ["disabled", "disabled ", " offline\t"])
+def test_wandb_mode_is_respected_even_with_spaces(script, mode):
+    result = helpers.run(script, script.parent, env=helpers.environment(WANDB_MODE=mode))
+    assert result.returncode == 0
+    assert ("wandb sync" in result.stdout) == (script.parent / "wandb").exists() == ("offline" in mode)
     assert len(helpers.samples(result.stdout)) == 2
 
 
-def test_a_login_is_respected(script, monkeypatch):
-    """有钥匙、没设 WANDB_MODE：不替读者改成离线。"""
+def test_wandb_disabled_in_this_folder_is_respected(script):
+    """wandb disabled 这条命令写下的设置。"""
+    settings = script.parent / "wandb" / "settings"
+    settings.parent.mkdir()
+    settings.write_text("[default]\nmode = disabled\n")
+    result = helpers.run(script, script.parent)
+    assert result.returncode == 0
+    assert [path.name for path in settings.parent.iterdir()] == ["settings"]
+
+
+@pytest.mark.parametrize("extra, words", [
+    (dict(WANDB_MODE="ofline"), ("ofline",)), (dict(WANDB_MODE=""), ("WANDB_MODE",)), (dict(WANDB_API_KEY="abc"), ("API key",)),
+])
+def test_what_is_wrong_with_wandb_comes_first(script, extra, words):
+    result = helpers.run(script, script.parent, env=helpers.environment(**extra))
+    helpers.assert_one_line(result, "wandb 启动失败：", "WANDB_MODE=disabled", *words)
+    assert helpers.steps(result.stdout) == []
+
+
+def test_a_file_called_wandb_is_in_the_way(script):
+    (script.parent / "wandb").write_text("")
+    helpers.assert_one_line(helpers.run(script, script.parent), "wandb 启动失败：", "Not a directory")
+
+
+def test_waiting_for_the_server_is_said(script):
+    """有钥匙，连不上服务器：几秒之内说在等什么；照它说的按 Ctrl-C，一句话停下。"""
+    process, head = start(script, until="WANDB_MODE=offline", WANDB_API_KEY="0" * 40, WANDB_BASE_URL="http://127.0.0.1:9")
+    assert "正在等 wandb 的服务器" in head
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture
+def wandb_mode(monkeypatch):
+    """wandb_mode(mode)：环境变量和设置文件合起来，wandb 认为是 mode；返回传给 wandb.init 的参数列表，init 一律失败。"""
     import wandb
 
-    modes = []
-    monkeypatch.delenv("WANDB_MODE", raising=False)
-    monkeypatch.setattr(wandb, "login", lambda **settings: settings["prompt"] is False)
+    def pretend(mode, logged_in, error=wandb.Error("没有网")):
+        seen = []
 
-    def init(**settings):
-        modes.append(settings["mode"])
-        raise wandb.Error("没有网")
+        def init(**settings):
+            seen.append(settings)
+            raise error
 
-    monkeypatch.setattr(wandb, "init", init)
-    monkeypatch.setattr(wandb, "login", lambda **settings: True)
-    with pytest.raises(SystemExit, match="WANDB_MODE=offline.*没有网"):
+        monkeypatch.delenv("WANDB_MODE", raising=False)
+        monkeypatch.setattr(wandb, "setup", lambda: SimpleNamespace(settings=SimpleNamespace(mode=mode)))
+        monkeypatch.setattr(wandb, "login", lambda **settings: settings["prompt"] is False and logged_in)
+        monkeypatch.setattr(wandb, "init", init)
+        return seen
+
+    return pretend
+
+
+@pytest.mark.parametrize("mode, logged_in, expected", [
+    ("online", True, "online"), ("online", False, "offline"), ("offline", True, "offline"), ("disabled", False, "disabled"),
+])
+def test_a_login_is_respected(script, wandb_mode, mode, logged_in, expected):
+    """有钥匙、没设 WANDB_MODE：不替读者改成离线。"""
+    seen = wandb_mode(mode, logged_in)
+    with pytest.raises(SystemExit, match="^wandb 启动失败：没有网"):
         helpers.load(script)
-    monkeypatch.setattr(wandb, "login", lambda **settings: False)
-    with pytest.raises(SystemExit):
+    assert [settings["mode"] for settings in seen] == [expected]
+
+
+def test_ctrl_c_while_waiting_is_one_sentence(script, wandb_mode):
+    wandb_mode("online", True, KeyboardInterrupt())
+    with pytest.raises(SystemExit, match="^wandb 启动失败：没等到服务器"):
         helpers.load(script)
-    assert modes == [None, "offline"]
 
 
-@pytest.mark.parametrize("leftover", [False, True])
-def test_wandb_missing(script, leftover):
-    """没装 wandb；旁边也许还有以前留下的 wandb/ 文件夹，会被当成空包。"""
-    if leftover:
-        (script.parent / "wandb" / "offline-run-1").mkdir(parents=True)
+@pytest.mark.parametrize("leftover", ["", "folder", "broken"])
+def test_wandb_missing_or_broken(script, leftover):
+    """没装 wandb；旁边也许还有以前留下的 wandb/ 文件夹，会被当成空包；或者装了，import 出错：要说是什么错。"""
+    package = script.parent / "wandb"
+    if leftover == "folder":
+        (package / "offline-run-1").mkdir(parents=True)
+    if leftover == "broken":
+        package.mkdir()
+        (package / "__init__.py").write_text("import libfoo\n")
     hide = script.parent / "hide.py"
     hide.write_text(
         "import importlib.machinery, runpy, sys\n"
@@ -139,18 +204,18 @@ def test_wandb_missing(script, leftover):
         f"runpy.run_path({str(script)!r}, run_name='__main__')\n"
     )
     result = helpers.run(hide, script.parent)
-    helpers.assert_one_line(result, "pip install wandb==")
+    helpers.assert_one_line(result, "pip install wandb==", {"": "No module named 'wandb'", "broken": "libfoo"}.get(leftover, "wandb"))
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def start(script):
-    """在自己的进程组里启动训练，像终端那样；等它打印出第一行 step 再返回 Popen。"""
+def start(script, until="step     0", **extra):
+    """在自己的进程组里启动训练，像终端那样；等它打印出 until 再返回 (Popen, 已打印的)。extra 是环境变量。"""
     process = subprocess.Popen(
         [sys.executable, str(script)], cwd=script.parent, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, encoding="utf-8", env=helpers.environment(), start_new_session=True,
+        stderr=subprocess.PIPE, encoding="utf-8", env=helpers.environment(**extra), start_new_session=True,
     )
     head = ""
-    while not head.count("step ") == 2:
+    while until not in head:
         line = process.stdout.readline()
         assert line, process.stderr.read()
         head += line
@@ -176,6 +241,43 @@ def test_sigint_saves_samples_and_finishes(tmp_path, corpus):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("builtins.input", lambda prompt: "")
         helpers.load(helpers.edit(helpers.SAMPLER, tmp_path))
+
+
+@pytest.mark.parametrize("interrupt", [True, False])
+def test_a_broken_pipe_loses_nothing(tmp_path, corpus, interrupt):
+    """| tee log 时按 Ctrl-C，tee 也死了；| head 看够了就走：照样保存、收尾，没有 traceback。"""
+    hyper = {**SMALL, "max_iters": 10**6 if interrupt else 60, "eval_interval": 5}
+    script = helpers.edit(V[12], tmp_path, corpus=corpus, **hyper)
+    process, head = start(script)
+    process.stdout.close()
+    if interrupt:
+        time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGINT)
+    stderr = process.stderr.read()
+    assert process.wait(timeout=60) == 0, stderr
+    assert "Traceback" not in stderr and "Error" not in stderr, stderr
+    torch.load(tmp_path / "model.pth", weights_only=True)
+    assert not list(tmp_path.glob("*.tmp"))
+    history, _, finished = logged(tmp_path)
+    assert finished and history[-1]["_step"] >= (1 if interrupt else 60)
+
+
+def test_closed_stdout(script):
+    command = f'exec "{sys.executable}" "{script}" >&-'
+    result = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, encoding="utf-8", env=helpers.environment(WANDB_MODE="disabled"))
+    assert result.returncode == 0 and result.stderr == ""
+    torch.load(script.parent / "model.pth", weights_only=True)
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "ascii", "cp1252"])
+def test_characters_the_terminal_lacks(tmp_path, corpus, encoding):
+    script = helpers.edit(V[12], tmp_path, corpus=corpus + "㶉", **{**SMALL, "prompts": ["㶉江"]})
+    process = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True,
+        env=helpers.environment(PYTHONIOENCODING=encoding, PYTHONUTF8="0", WANDB_MODE="disabled"), timeout=120,
+    )
+    assert process.returncode == 0 and process.stderr == b"" and b"?" in process.stdout
+    torch.load(tmp_path / "model.pth", weights_only=True)
 
 
 def test_second_sigint_quits(tmp_path, corpus):
@@ -215,22 +317,18 @@ torch.Tensor.tolist = tolist
 exec(compile(source, path, "exec"), {{"__name__": "__main__", "__file__": path}})
 """
 
-# 第二次存盘写到一半，进程被杀
+# 第三次写（先试写，再是第 10 步、第 20 步）到一半，进程被杀
 KILLED_WHILE_SAVING = """
-import io, os, signal, sys, torch
+import os, pathlib, signal
 path = {script!r}
-real, calls = torch.save, []
-def save(obj, file):
+real, calls = pathlib.Path.write_bytes, []
+def write_bytes(self, data):
     calls.append(1)
-    if len(calls) == 1:
-        return real(obj, file)
-    buffer = io.BytesIO()
-    real(obj, buffer)
-    with open(file, "wb") as half:
-        half.write(buffer.getvalue()[:len(buffer.getvalue()) // 2])
-        half.flush()
-        os.kill(os.getpid(), signal.SIGKILL)
-torch.save = save
+    if len(calls) < 3:
+        return real(self, data)
+    real(self, data[:len(data) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
+pathlib.Path.write_bytes = write_bytes
 exec(compile(open(path, encoding="utf-8").read(), path, "exec"), {{"__name__": "__main__", "__file__": path}})
 """
 
@@ -254,7 +352,89 @@ def test_model_file_rebuilds_the_model(loaded):
     assert checkpoint["chars"] == namespace["tokenizer"].chars
     for name, weight in namespace["model"].state_dict().items():
         assert torch.equal(checkpoint["model"][name], weight)
-    assert not namespace["model_path"].with_suffix(".tmp").exists()
+    assert not list(namespace["model_path"].parent.glob("*.tmp"))
+
+
+@pytest.fixture
+def disabled(monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+
+
+def test_another_run_in_the_same_folder(script, disabled, monkeypatch):
+    """别人把 model.pth 换成了自己的：最后采样用的还是自己最好的权重。"""
+    real = os.replace
+
+    def replace(a, b):
+        real(a, b)
+        if Path(b).name == "model.pth":
+            torch.save({"model": {"别人": torch.zeros(3)}}, b)
+
+    monkeypatch.setattr(os, "replace", replace)
+    namespace = helpers.load(script)
+    best = min(row[3] for row in helpers.steps(namespace["stdout"]) if row[0])
+    assert round(namespace["estimate_loss"]()["val"], 4) == best
+    assert [len(text) for text in helpers.samples(namespace["stdout"])] == [8, 8]
+
+
+def test_two_runs_of_different_sizes_at_once(tmp_path, corpus):
+    scripts = []
+    for k, n_embed in enumerate((16, 32)):
+        one = helpers.edit(V[12], tmp_path, corpus=corpus, **{**SMALL, "n_embed": n_embed, "eval_interval": 1})
+        scripts.append(one.rename(tmp_path / f"run{k}.py"))
+    running = [
+        subprocess.Popen(
+            [sys.executable, str(one)], cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            encoding="utf-8", env=helpers.environment(WANDB_MODE="disabled"),
+        ) for one in scripts
+    ]
+    for process in running:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0 and "没存成" not in out, err
+        assert [len(text) for text in helpers.samples(out)] == [8, 8]
+    assert torch.load(tmp_path / "model.pth", weights_only=True)["config"]["n_embed"] in (16, 32)
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_full_disk_is_found_before_training(script):
+    """文件最大 1000 字节，像满了的磁盘。"""
+    (script.parent / "model.pth").write_bytes(b"old")
+    result = subprocess.run(
+        [sys.executable, str(script)], cwd=script.parent, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL,
+        env=helpers.environment(WANDB_MODE="disabled"), timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+    )
+    helpers.assert_one_line(result, "模型存不到", "File too large")
+    assert helpers.steps(result.stdout) == [] and (script.parent / "model.pth").read_bytes() == b"old"
+    assert not list(script.parent.glob("*.tmp"))
+
+
+def test_a_read_only_folder_is_found_before_training(script, disabled, monkeypatch):
+    def write_bytes(self, data):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    with pytest.raises(SystemExit, match="模型存不到.*Permission denied"):
+        helpers.load(script)
+
+
+def test_a_disk_that_fills_up_later_does_not_stop_training(script, disabled, monkeypatch):
+    real, calls = Path.write_bytes, []
+
+    def write_bytes(self, data):
+        calls.append(1)
+        if len(calls) == 1:
+            return real(self, data)
+        real(self, data[:100])
+        raise OSError(28, "No space left on device", str(self))
+
+    (script.parent / "model.pth").write_bytes(b"old")
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    namespace = helpers.load(script)
+    assert helpers.steps(namespace["stdout"])[-1][0] == SMALL["max_iters"]
+    last = namespace["stdout"].split("取回验证 loss 最低的权重")[1].split("\n")[0]
+    assert "没存成" in last and "No space left" in last
+    assert [len(text) for text in helpers.samples(namespace["stdout"])] == [8, 8]
+    assert (script.parent / "model.pth").read_bytes() == b"old" and not list(script.parent.glob("*.tmp"))
 
 
 def test_keeps_the_weights_of_the_best_val_loss(tmp_path, corpus):

@@ -4,12 +4,14 @@
 用法：
     python tools/measure.py                     # 所有脚本，每份 3 个种子；中断了再跑，接着来
     python tools/measure.py --seeds 1 babygpt_v9_layer_norm.py
-    python tools/measure.py --check             # 哪些脚本量过之后又改了？有就逐个列出，退出码 1
-    python tools/measure.py --write             # 不跑，只重写 README 的表、各脚本的“预期”和图
+    python tools/measure.py --check             # 哪些量过之后又改了？有就逐个列出，退出码 1
+    python tools/measure.py --unchanged-since COMMIT  # 改的与训练无关？证明了，记录就留着
+    python tools/measure.py --write             # 不跑，只重写文档里的表、各脚本的“预期”和图
 
 只改种子，别的一字不动。种子 42 独占所有核跑，用时和速度以它为准；其余种子每核一个并排跑，只取 loss。
-改了代码（注释和文档字符串不算）的脚本，先重跑种子 42：loss 和样文跟记录一位不差，改的就与训练无关，
-其余种子的记录留着，拆概念、“试试”的记录也留着；差一位，旧的结果全部作废，重新量。
+改了代码（注释和文档字符串不算）的脚本，旧的结果作废，重新量。改的若只是检查、打印之类，用 --unchanged-since：
+拿 COMMIT 里量过的那份和现在的这份，在同一台机器上各训练几十步，loss 和样文一位不差，就换上新的指纹，
+拆概念、“试试”的记录也跟着换。
 """
 
 import argparse
@@ -31,11 +33,12 @@ import time
 from pathlib import Path
 
 import form
-from scripts import ROOT, VERSIONS, link_corpus, samples, steps, without_docstrings
+from scripts import ROOT, VERSIONS, link_corpus, samples, set_hyperparameters, steps, without_docstrings
 
 RESULTS = ROOT / "docs" / "results.json"
 README = ROOT / "README.md"
 SCRIPTS = ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS[:11]]  # v12 的训练和 v11 一模一样
+MEASURED = ["simplemodel.py", "pytorch_5min.py", *SCRIPTS, VERSIONS[11]]  # 别处（answers.py）也量的
 FIRST_SEED = 42
 FORM = ("ended", "attested", "prefix")
 NOTES = "=" * 20  # 变体（variants.py）跑完之后接着打印的，在这一行后面
@@ -46,9 +49,14 @@ FORM_DOC = ROOT / "docs" / "form.md"
 LINES = 4  # 样文只登头几行
 
 
+def fingerprint_of(source):
+    """脚本源码（str）的指纹（str）：文档字符串和注释怎么改都不变，代码改一个字就变。"""
+    return hashlib.sha256(ast.dump(without_docstrings(source)).encode()).hexdigest()[:16]
+
+
 def fingerprint(name):
-    """根目录的脚本 name 的代码的指纹（str）：文档字符串和注释怎么改都不变，代码改一个字就变。"""
-    return hashlib.sha256(ast.dump(without_docstrings((ROOT / name).read_text(encoding="utf-8"))).encode()).hexdigest()[:16]
+    """根目录的脚本 name 现在的指纹。"""
+    return fingerprint_of((ROOT / name).read_text(encoding="utf-8"))
 
 
 def machine():
@@ -82,13 +90,14 @@ def parse(stdout):
     }
 
 
-def run(name, seed, threads, change=lambda source: source, poems=form.SAMPLES):
+def run(name, seed, threads, change=lambda source: source, poems=form.SAMPLES, source=None):
     """跑一次 name（种子换成 seed，用 threads 个线程），再给它的模型打格律分，返回这一次的 dict。
 
-    change：改源码的函数（str → str），ablate.py 用它拆概念；poems：打分时每个词牌写几首。wall_s 是秒，peak_memory_mb 是 MiB，都不含打分。脚本没跑完时抛 RuntimeError，里面是它的报错。
+    change：改源码的函数（str → str），variants.py 用它；poems：打分时每个词牌写几首，0 就不打；source：不用根目录里的，用这份源码。
+    wall_s 是秒，peak_memory_mb 是 MiB，都不含打分。脚本没跑完时抛 RuntimeError，里面是它的报错。
     """
     with tempfile.TemporaryDirectory() as folder:
-        source, count = SEED.subn(rf"\g<1>{seed})", (ROOT / name).read_text(encoding="utf-8"))
+        source, count = SEED.subn(rf"\g<1>{seed})", source or (ROOT / name).read_text(encoding="utf-8"))
         assert count == 1, f"{name} 里该有且只有一处种子"
         script, report = Path(folder, name), Path(folder, "report.json")
         script.write_text(change(source), encoding="utf-8")
@@ -105,6 +114,7 @@ def run(name, seed, threads, change=lambda source: source, poems=form.SAMPLES):
     return {
         "seed": seed, "alone": threads == CORES, "date": datetime.date.today().isoformat(), **parse(process.stdout),
         "wall_s": round(scored["finished"] - started, 1), "peak_memory_mb": scored["peak_memory_mb"], "form": scored["form"],
+        "stdout": process.stdout,
     }
 
 
@@ -181,6 +191,19 @@ def changed(results):
             found.append((name, "还没量过"))
         elif entry["fingerprint"] != fingerprint(name):
             found.append((name, "量过之后又改了"))
+    return found
+
+
+def stale_records(results):
+    """results、拆概念、“试试”里要重量的，一句一条：[str, …]。"""
+    import ablate  # 它们也用这个模块
+    import answers
+    import variants
+
+    found = [f"{name}：{reason}，请运行 python tools/measure.py {name}" for name, reason in changed(results)]
+    for tool in (ablate, answers):
+        for name, label in variants.stale(variants.load(tool.OUTPUT), tool.VARIANTS):
+            found.append(f"{name}，{label}：要重量，请运行 python tools/{tool.__name__}.py {name}")
     return found
 
 
@@ -302,79 +325,81 @@ def write_docs(results):
         (ROOT / name).write_text(text, encoding="utf-8")
 
 
-def same(a, b):
-    """两次运行学到的一位不差吗？比每次评估的 loss、参数个数和样文，不比快慢。"""
-    def learned(run):
-        return [(p["step"], p["train_loss"], p["val_loss"]) for p in run["curve"]], run["parameters"], run["samples"]
+def learned(name, source):
+    """让源码 source 训练几十步，返回它学到的：每次评估的 loss、参数个数、样文；不训练的脚本，就是它打印的全部。"""
+    short = lambda text: set_hyperparameters(text, max_iters=60, eval_interval=20, max_new_tokens=20)  # noqa: E731
+    result = run(name, FIRST_SEED, CORES, change=short, poems=0, source=source)
+    losses = [(point["step"], point["train_loss"], point["val_loss"]) for point in result["curve"]]
+    return (losses, result["parameters"], result["samples"]) if losses or result["samples"] else result["stdout"]
 
-    return learned(a) == learned(b)
 
+def unchanged_since(commit, results, names):
+    """names 里改过的脚本，和提交 commit 里量过的那份比；一位不差的，记录换上新的指纹。返回换了的名字。"""
+    import variants  # 它也用这个模块
 
-def keep(entry, result, new):
-    """种子 42 重跑得 result，代码的指纹换成 new：和 entry 里那一次一位不差，别的种子就留下，否则扔掉。返回留没留。"""
-    old = next((run for run in entry["runs"] if run["seed"] == FIRST_SEED), None)
-    kept = old is not None and same(old, result)
-    entry["runs"] = [run for run in entry["runs"] if kept and run["seed"] != FIRST_SEED] + [result]
-    entry["fingerprint"] = new
+    kept = []
+    for name in names:
+        old = subprocess.run(["git", "show", f"{commit}:{name}"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout
+        before, after = fingerprint_of(old), fingerprint(name)
+        if before == after:
+            continue
+        if learned(name, old) != learned(name, (ROOT / name).read_text(encoding="utf-8")):
+            print(f"{name}：和 {commit} 里的学得不一样，要重量", flush=True)
+            continue
+        if results["scripts"].get(name, {}).get("fingerprint") == before:
+            results["scripts"][name]["fingerprint"] = after
+        variants.confirm(name, before, after)
+        kept.append(name)
+        print(f"{name}：和 {commit} 里的一位不差", flush=True)
     return kept
 
 
 def measure(results, names, seeds):
     """量还缺的：names 里每份脚本 seeds 个种子；每量完一次就存盘。"""
-    import variants  # 它也用这个模块
-
+    todo = []
+    for name in names:
+        entry = results["scripts"].get(name, {})
+        if entry.get("fingerprint") != fingerprint(name):
+            results["scripts"][name] = {"fingerprint": fingerprint(name), "runs": []}
+        done = {run["seed"] for run in results["scripts"][name]["runs"]}
+        todo += [(name, seed) for seed in seeds_from_first(seeds) if seed not in done]
     results["machine"] = machine()
     results["baselines"] = baselines()
-    entries = {name: results["scripts"].setdefault(name, {"fingerprint": None, "runs": []}) for name in names}
-
-    def missing(name):
-        return set(seeds_from_first(seeds)) - {run["seed"] for run in entries[name]["runs"]}
-
-    first = [name for name in names if entries[name]["fingerprint"] != fingerprint(name) or FIRST_SEED in missing(name)]
-    progress = Progress(first)
-    for name in first:
-        old, new = entries[name]["fingerprint"], fingerprint(name)
-        result = run(name, FIRST_SEED, CORES)
-        kept = keep(entries[name], result, new)
-        save(results)
-        if kept:
-            variants.confirm(name, old, new)
-        progress.print(f"{name} 种子 {FIRST_SEED}" + ("，和记录一位不差" if kept else ""), result)
-
-    todo = [(name, seed) for name in names for seed in sorted(missing(name))]
     progress = Progress(todo)
 
-    def one(name, seed):
-        result = run(name, seed, 1)
+    def one(job, threads):
+        name, seed = job
+        result = run(name, seed, threads)
+        del result["stdout"], result["notes"]
         with progress.lock:
-            entries[name]["runs"].append(result)
+            results["scripts"][name]["runs"].append(result)
             save(results)
             progress.print(f"{name} 种子 {seed}", result)
 
+    for job in todo:
+        if job[1] == FIRST_SEED:
+            one(job, CORES)
     with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
-        list(pool.map(lambda job: one(*job), todo))
+        list(pool.map(lambda job: one(job, 1), [job for job in todo if job[1] != FIRST_SEED]))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scripts", nargs="*", choices=[[], *SCRIPTS], metavar="脚本")
+    parser.add_argument("scripts", nargs="*", choices=[[], *MEASURED], metavar="脚本")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--unchanged-since", metavar="COMMIT")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     results = load()
-    import variants
-
     if arguments.check:
-        stale = [f"{name}：{reason}，请运行 python tools/measure.py {name}" for name, reason in changed(results)]
-        import ablate  # 它们也用这个模块
-        import answers
-
-        for tool in (ablate, answers):
-            found = variants.stale(variants.load(tool.OUTPUT), tool.VARIANTS)
-            stale += [f"{name}，{label}：要重量，请运行 python {Path(tool.__file__).relative_to(ROOT)}" for name, label in found]
+        stale = stale_records(results)
         print(*stale, sep="\n", end="\n" if stale else "")
         raise SystemExit(1 if stale else 0)
+    if arguments.unchanged_since:
+        unchanged_since(arguments.unchanged_since, results, arguments.scripts or MEASURED)
+        save(results)
+        return
     if not arguments.write:
         measure(results, arguments.scripts or SCRIPTS, arguments.seeds)
     write_docs(results)
