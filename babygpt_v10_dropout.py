@@ -5,8 +5,9 @@
 运行：python babygpt_v10_dropout.py
 预期：2 核 CPU 约 110 秒，验证 loss 约 4.56。
       比 v9 差一点：Dropout 治的是过拟合（学着学着，验证 loss 掉头往上）；训练还短，没到那一步，只会学得慢。
-看什么：v9 的 train loss 和 val loss 的差（泛化差距）只有 0.03，验证 loss 一路在降，没有什么可治的。
-试试：dropout 改成 0.5；再改成 0，是不是和 v9 一模一样？到 v11 的 GPU 那一套，模型大、遍数多，Dropout 值不值没量过。
+看什么：v9 的 train loss 和 val loss 只差 0.03（这叫泛化差距），验证 loss 一路在降，没有什么可治的。
+试试：dropout 改成 0.5；再改成 0，是不是和 v9 一模一样？
+      v11 的 GPU 那一套，模型大、遍数多，用了 Dropout；值不值，没量过。
 自测：dropout = 0.2 时，没丢掉的数要放大几倍，平均才不变？答案在 docs/answers.md。
 """
 import math

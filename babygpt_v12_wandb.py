@@ -312,8 +312,9 @@ for step in range(max_iters + 1):
 
 if best_val_loss < math.inf:
     model.load_state_dict(best)
-    error = error and save(model_path)  # 上次没存成的，再试一次
-    print(f"取回验证 loss 最低的权重（{best_val_loss:.4f}），{f'没存成：{error}' if error else '存在 model.pth'}")
+    # 上次没存成的，再试一次
+    where = f"没存成：{error}" if error and (error := save(model_path)) else "存在 model.pth"
+    print(f"取回验证 loss 最低的权重（{best_val_loss:.4f}），{where}")
 
 # ---------- 采样 ----------
 model.eval()

@@ -44,7 +44,8 @@ logits = torch.tensor([1.0, 3.0, 0.0, -1.0, 2.0])  # (5,)，模型给每个字�
 probs = logits.exp() / logits.exp().sum()  # softmax：取 e 的次方，变成正数，再除以总和，加起来就是 1
 loss = -probs[1].log()  # 答案的概率取 -ln：概率是 1 时为 0，越小越大
 print("softmax", [round(p, 3) for p in probs.tolist()], "，-ln p =", round(loss.item(), 4))
-print("PyTorch 一步到位：", round(F.cross_entropy(logits[None], torch.tensor([1])).item(), 4))  # (1, 5), (1,) -> ()
+loss = F.cross_entropy(logits[None], torch.tensor([1]))  # 同样的事一步到位，(1, 5), (1,) -> ()
+print("F.cross_entropy", round(loss.item(), 4))
 
 # ---------- 梯度：每个参数的导数排在一起；导数是参数变大一点点，loss 变它的几倍 ----------
 w = torch.tensor([3.0], requires_grad=True)  # (1,)，要 PyTorch 记账，好求导
