@@ -95,15 +95,15 @@ if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
     raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
 if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
     raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
-unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
-if unknown:
-    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
 if n_embed % n_head:
     raise SystemExit(f"n_embed = {n_embed} 不能被 n_head = {n_head} 整除，没法平分给每个头，请改其中一个。")
 n_train = int(len(text) * train_data_ratio)
 if min(n_train, len(text) - n_train) <= block_size:
     raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
                      f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
+if unknown:
+    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
 
 data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
 train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)

@@ -95,16 +95,16 @@ if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
 # 空的开头也不行：没有“前一个字”，就没法猜下一个
 if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
     raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
-# 开头里若有词表外的字，模型无从写起
-unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
-if unknown:
-    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
 # 前 90% 到哪里为止
 n_train = int(len(text) * train_data_ratio)
 # 每一段要 block_size 个字，再多一个当答案；训练、验证两边都得够长
 if min(n_train, len(text) - n_train) <= block_size:
     raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
                      f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+# 开头里若有词表外的字，模型无从写起
+unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
+if unknown:
+    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
 
 # 整篇文本变成一长串编号
 data = tokenizer.encode(text)

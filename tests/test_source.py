@@ -44,7 +44,7 @@ def without_docstrings(text):
     return ast.dump(tree)
 
 
-@pytest.mark.parametrize("before, after", zip(ROAD, ROAD[1:]))
+@pytest.mark.parametrize("before, after", list(zip(ROAD, ROAD[1:])))
 def test_diff_to_the_version_before(before, after):
     changed = [line for line in difflib.ndiff(code_lines(source(before)), code_lines(source(after))) if line[0] in "+-"]
     assert len(changed) <= BOUNDS[after], "\n".join(changed)
