@@ -100,7 +100,7 @@ print(sum(len(t) == 1 for t in transition), sum(not t for t in transition), len(
         "batch_size = 1024，max_iters = 156": change(
             batch_size=1024, max_iters=156, then="print((model.transition.sum(1) == model.count).all().item())"
         ),
-        "不改": change(then=""),
+        "不改": change(),
     },
     FIVE: {
         "learning_rate = 0.001": change(learning_rate=0.001, then=ONE_LINE),
@@ -117,7 +117,7 @@ print(sum(len(t) == 1 for t in transition), sum(not t for t in transition), len(
     },
     V[4]: {f"n_head = {n}": change(n_head=n) for n in (1, 2, 12, 24)},
     V[5]: {
-        "没有 ReLU": change(["            nn.ReLU(),"]), "GELU": change(swapped=[("            nn.ReLU(),", "            nn.GELU(),")]),
+        "不改": change(), "没有 ReLU": change(["            nn.ReLU(),"]), "GELU": change(swapped=[("            nn.ReLU(),", "            nn.GELU(),")]),
         "不放宽": change(swapped=[
             ("nn.Linear(n_embed, 4 * n_embed)", "nn.Linear(n_embed, 1 * n_embed)"),
             ("nn.Linear(4 * n_embed, n_embed)", "nn.Linear(1 * n_embed, n_embed)"),
@@ -127,6 +127,9 @@ print(sum(len(t) == 1 for t in transition), sum(not t for t in transition), len(
         "差多远": change(**QUICK, then=SPREAD), "全是 0": change(**QUICK, then=ZERO),
         "n_layer = 1": change(n_layer=1), "n_layer = 2": change(n_layer=2), "learning_rate = 1e-3": change(learning_rate=1e-3),
         "换初始值": change(swapped=[("model = BabyGPT().to(device)\n", INIT)]),
+        "换初始值，差多远": change(swapped=[("model = BabyGPT().to(device)\n", INIT)], **QUICK, then=SPREAD),
+        "换初始值，learning_rate = 1e-3": change(swapped=[("model = BabyGPT().to(device)\n", INIT)], learning_rate=1e-3),
+        "训练之后，差多远": change(then=SPREAD),
     },
     V[7]: {
         "差多远": change(**QUICK, then=SPREAD), "全是 0": change(**QUICK, then=ZERO),
@@ -134,7 +137,7 @@ print(sum(len(t) == 1 for t in transition), sum(not t for t in transition), len(
         "只有前馈": change(swapped=[("x = x + self.attention(x)", "x = self.attention(x)")]),
     },
     V[8]: {"x 多大": change(then=SIZE), "n_layer = 6": change(n_layer=6), "learning_rate = 1e-2": change(learning_rate=1e-2)},
-    V[9]: {"learning_rate = 1e-2": change(learning_rate=1e-2)},
+    V[9]: {"不改": change(), "learning_rate = 1e-2": change(learning_rate=1e-2)},
     V[10]: {"dropout = 0.5": change(dropout=0.5), "dropout = 0": change(dropout=0.0)},
     V[12]: {
         # 接着用存下的 model.pth 跑采样器；采样器改了，这里也跟着过时
