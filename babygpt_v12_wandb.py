@@ -10,6 +10,7 @@
 自测：model.pth 有多大？先由参数个数估（每个数 4 字节），再看文件。答案在 docs/answers.md。
 """
 import builtins
+import contextlib
 import io
 import math
 import os
@@ -290,9 +291,10 @@ for step in range(max_iters + 1):
             best, best_val_loss = {k: v.clone() for k, v in model.state_dict().items()}, losses["val"]
             if error := save(model_path):
                 print(f"这次没存成，权重还在内存里，接着训练：{error}")
-        texts = wandb.Table(columns=["text"], data=[[text] for text in sample()])
-        wandb.log({"train_loss": losses["train"], "val_loss": losses["val"], "tokens_per_s": speed,
-                   "samples": texts}, step=step)
+        with contextlib.suppress(OSError):  # 磁盘满了，记不下就不记，接着训练
+            texts = wandb.Table(columns=["text"], data=[[text] for text in sample()])
+            wandb.log({"train_loss": losses["train"], "val_loss": losses["val"], "tokens_per_s": speed,
+                       "samples": texts}, step=step)
         elapsed = time.perf_counter() - start_time
         eval_seconds = elapsed - train_seconds
         remaining = f"{elapsed / step * (max_iters - step):.0f}" if step else "?"

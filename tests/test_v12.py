@@ -427,8 +427,14 @@ def test_a_disk_that_fills_up_later_does_not_stop_training(script, disabled, mon
         real(self, data[:100])
         raise OSError(28, "No space left on device", str(self))
 
+    def table(**settings):
+        raise OSError(28, "No space left on device")
+
+    import wandb
+
     (script.parent / "model.pth").write_bytes(b"old")
     monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    monkeypatch.setattr(wandb, "Table", table)
     namespace = helpers.load(script)
     assert helpers.steps(namespace["stdout"])[-1][0] == SMALL["max_iters"]
     last = namespace["stdout"].split("取回验证 loss 最低的权重")[1].split("\n")[0]

@@ -137,7 +137,7 @@ print(sum(len(t) == 1 for t in transition), sum(not t for t in transition), len(
         "只有前馈": change(swapped=[("x = x + self.attention(x)", "x = self.attention(x)")]),
     },
     V[8]: {"x 多大": change(then=SIZE), "n_layer = 6": change(n_layer=6), "learning_rate = 1e-2": change(learning_rate=1e-2)},
-    V[9]: {"不改": change(), "learning_rate = 1e-2": change(learning_rate=1e-2)},
+    V[9]: {"不改": change(), "n_layer = 6": change(n_layer=6), "learning_rate = 1e-2": change(learning_rate=1e-2)},
     V[10]: {"dropout = 0.5": change(dropout=0.5), "dropout = 0": change(dropout=0.0)},
     V[12]: {
         # 接着用存下的 model.pth 跑采样器；采样器改了，这里也跟着过时
@@ -157,6 +157,268 @@ def sample_beside(model_path, _fingerprint):
     print(json.dumps({"bytes": os.path.getsize(model_path), "texts": texts}, ensure_ascii=False))
 
 
+
+class Reader:
+    """从记录里取数，写成答案里的字。"""
+
+    def __init__(self, record, results, ablation):
+        self.record, self.results, self.ablation = record, results, ablation
+
+    def run(self, name, label):
+        """变体的那一次运行（dict）。"""
+        return self.record[name][label]["runs"][0]
+
+    def loss(self, name, label=None, digits=2):
+        """验证 loss（str）；没有 label 就是不改的，种子 42 的那一次。"""
+        run = self.run(name, label) if label else measure.first(self.results, name)
+        return f"{run['val_loss']:.{digits}f}"
+
+    def more(self, name, label):
+        """变体比不改的高多少（str，带正负号）。"""
+        return f"{self.run(name, label)['val_loss'] - measure.first(self.results, name)['val_loss']:+.2f}"
+
+    def notes(self, name, label):
+        """跑完之后打印的（str）。"""
+        return self.run(name, label)["notes"].strip()
+
+    def parameters(self, name):
+        """参数个数（int）。"""
+        return measure.first(self.results, name)["parameters"]
+
+    def ablated(self, label):
+        """从 v11 改出来的变体的验证 loss（str）。"""
+        return f"{self.ablation[V[11]][label]['runs'][0]['val_loss']:.2f}"
+
+    def sampled(self):
+        """采样器写的：{"bytes": …, "texts": {标签: 文字}}。"""
+        return json.loads(self.notes(V[12], "采样器"))
+
+
+def quote(text, lines=4):
+    """text 的头几行，写成 Markdown 的引文。"""
+    return "\n".join(f"> {line}<br>" for line in text.split("\n")[:lines])
+
+
+def numbers(values):
+    return "、".join(f"{value:.2g}" if value < 1 else f"{value:.2f}" for value in values)
+
+
+def learning_rate(step):
+    """v11 的 CPU 一套在第 step 步的学习率。"""
+    return 5e-3 * min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / 4800))
+
+
+# 每份脚本的问题和答案；答案里的数都从记录里取
+SECTIONS = {
+    "simplemodel.py": [
+        ("试试：换别的开头，看 transition", lambda r: (
+            lambda row, rest: f"“春”后面跟过 {row.split(' ', 1)[0]} 种字，最常见的 10 种：{row.split(' ', 1)[1]}。"
+            f"换成“明月”“斜阳”，写法一样：只看最后一个字。\n\n{quote(r.run('simplemodel.py', '看 transition')['samples'][0])}"
+        )(*r.notes("simplemodel.py", "看 transition").split("\n"))),
+        ("自测：有多少种字后面只跟过一种字", lambda r: (
+            lambda one, none, total: f"{total} 种里有 {one} 种只跟过一种字；另有 {none} 种一次都没在训练文本里跟过谁（只出现在后 10% 里）。"
+            "数不到的就猜不了，所以下一版要掺字频。"
+        )(*r.notes("simplemodel.py", "看 transition").split("\n")[1].split())),
+    ],
+    "simplebigrammodel.py": [
+        ("试试：backoff 改成 1 或 100000", lambda r: (
+            f"500 是 {r.loss('simplebigrammodel.py')}，1 是 {r.loss('simplebigrammodel.py', 'backoff = 1')}，"
+            f"100000 是 {r.loss('simplebigrammodel.py', 'backoff = 100000')}。太小，太相信只见过一两次的搭配，没见过的几乎不给概率；太大，搭配白数了，只剩字频。"
+            f"看训练 loss：1 的最低（{r.run('simplebigrammodel.py', 'backoff = 1')['train_loss']:.2f}），验证 loss 却差得多，泛化差距最大。"
+        )),
+        ("自测：只剩字频，loss 是多少", lambda r: (
+            f"{r.loss('simplebigrammodel.py', 'backoff = 1000000000')}，比瞎猜的 8.69 低 "
+            f"{8.6945 - r.run('simplebigrammodel.py', 'backoff = 1000000000')['val_loss']:.2f}：光知道哪些字常用，就省这么多。再看前一个字，又省约 1.4。"
+        )),
+    ],
+    FIVE: [
+        ("试试：learning_rate 改成 0.001 或 2.0", lambda r: (
+            lambda slow, wild: f"0.001 走 200 步，loss 还有 {slow[0]}，直线是 y = {slow[1]}x + {slow[2]}，没走到；2.0 每步迈过头，越走越远，成了 {wild[0]}。"
+        )(r.notes(FIVE, "learning_rate = 0.001").split(), r.notes(FIVE, "learning_rate = 2.0").split())),
+        ("试试：换一条直线", lambda r: (
+            lambda loss, w, b: f"换成 y = -3x + 0.5，学到 y = {w}x + {b}，loss 还是 {loss}：剩下的是噪声。"
+        )(*r.notes(FIVE, "y = -3x + 0.5").split())),
+        ("自测：w 从 4.0 出发走一步", lambda r: (
+            f"导数是 2 × (4 × 2 - 10) × 2 = -8，走到 4 - 0.1 × (-8) = 4.8。跑出来是 {r.notes(FIVE, 'w = 4.0')}。"
+        )),
+    ],
+    "simplebigrammodel_torch.py": [
+        ("试试：batch_size 改成 1024，max_iters 改成 156", lambda r: (
+            lambda small, large: f"学的字差不多一样多，loss 也几乎一样（{small['val_loss']:.4f} 和 {large['val_loss']:.4f}）；"
+            f"每秒学的字从 {small['tokens_per_s'] / 1e4:,.0f} 万变成 {large['tokens_per_s'] / 1e4:,.0f} 万（单线程）。每调用一次张量运算都有固定的开销，一次干的活越多，越划算。"
+        )(r.run("simplebigrammodel_torch.py", "不改"), r.run("simplebigrammodel_torch.py", "batch_size = 1024，max_iters = 156"))),
+        ("自测：那句 assert 为什么成立", lambda r: (
+            "learn 里每见一个字 i，count[i] 加 1；它后面必有一个字 j，transition[i, j] 也加 1。所以第 i 行加起来就是 count[i]。"
+            f"跑出来是 {r.notes('simplebigrammodel_torch.py', 'batch_size = 1024，max_iters = 156')}。"
+        )),
+    ],
+    V[1]: [
+        ("试试：n_embed 改成 8", lambda r: (
+            f"{r.loss(V[1])} → {r.loss(V[1], 'n_embed = 8')}（{r.more(V[1], 'n_embed = 8')}）。8 个数装不下 5,970 种字各自的习惯，但比只数字频的 6.19 还是好得多。"
+        )),
+        ("试试：max_iters 改成 10000", lambda r: (
+            f"{r.loss(V[1], 'max_iters = 10000')}，离二元模型的 4.77 近了，还没追上。训练 loss {r.run(V[1], 'max_iters = 10000')['train_loss']:.2f}，"
+            "验证 loss 还在降：是学得不够，不是过拟合。"
+        )),
+        ("自测：参数有多少", lambda r: (
+            f"嵌入 5,970 × 96 = 573,120；lm_head 的权重 96 × 5,970 = 573,120，偏置 5,970。一共 {r.parameters(V[1]):,}。"
+        )),
+    ],
+    V[2]: [
+        ("试试：前面四个字倒过来", lambda r: (
+            f"最大的差是 {float(r.notes(V[2], '倒过来')):g}：一点不变，v2 只看最后一个字和它的位置。同样的两句给还没训练的 v3，差 {float(r.notes(V[3], '倒过来')):.2f}。"
+        )),
+        ("自测：多了多少参数", lambda r: (
+            f"32 个位置 × 96 = 3,072。打印的是 {r.parameters(V[2]):,} − {r.parameters(V[1]):,} = {r.parameters(V[2]) - r.parameters(V[1]):,}。"
+        )),
+    ],
+    V[3]: [
+        ("试试：不遮未来", lambda r: (
+            f"loss 掉到 {r.loss(V[3], '不遮未来')}：答案就是右边的那个字，抄来就行。生成的时候右边没有字可抄，就只会：\n\n"
+            f"> {r.run(V[3], '不遮未来')['samples'][0][:20]}……\n\nloss 忽然好得不像话，多半是偷看了答案。"
+        )),
+        ("试试：不除 √hs", lambda r: (
+            f"{r.loss(V[3])} → {r.loss(V[3], '不除 √hs')}（{r.more(V[3], '不除 √hs')}）。分太大，softmax 差不多只盯一个字，别的字的梯度几乎是 0，学不动。"
+        )),
+        ("试试：加上残差", lambda r: (
+            f"{r.loss(V[3], '加上残差')}（{r.more(V[3], '加上残差')}）：自己的信息不用挤过注意力这一关，注意力只管取前面的。v7 会专门讲它。"
+        )),
+        ("自测：补上 weights 一行", lambda r: (
+            "```python\nweights = F.softmax(scores.masked_fill(head.mask[:4, :4], float(\"-inf\")), dim=-1)\n```\n\n"
+            f"先遮住未来，再 softmax；次序反了，每一行就加不到 1。跑出来：{r.notes(V[3], '自测')}。"
+        )),
+    ],
+    V[4]: [
+        ("试试：n_head 改成 1、2、12、24", lambda r: (
+            "| n_head | 每个头多宽 | 验证 loss |\n| ---: | ---: | ---: |\n"
+            + "".join(f"| {n} | {96 // n} | {r.loss(V[4], f'n_head = {n}') if n != 6 else r.loss(V[4])} |\n" for n in (1, 2, 6, 12, 24))
+            + "\n一个头只有一种看法；头太多，每个头只有几个数，分不清谁是谁。6 个最好，2 个和 12 个差得不多（只跑了一个种子）。n_head = 1 就是 v3。"
+        )),
+        ("自测：参数多了几个", lambda r: (
+            f"0 个。一个头是 3 × 96 × 96，六个头是 6 × 3 × 96 × 16，一样多：{r.parameters(V[3]):,} 和 {r.parameters(V[4]):,}。"
+        )),
+    ],
+    V[5]: [
+        ("试试：去掉 ReLU、换成 GELU、不放宽", lambda r: (
+            f"原来是 {r.loss(V[5])}。去掉 ReLU：{r.loss(V[5], '没有 ReLU')}，比没有前馈的 v4（{r.loss(V[4])}）还差，两个 Linear 连着用只等于一个；"
+            f"换成 GELU（ReLU 的圆滑版，GPT-2 用它）：{r.loss(V[5], 'GELU')}，好一点；4 都改成 1：{r.loss(V[5], '不放宽')}，也不如 v4。"
+        )),
+        ("自测：参数有多少", lambda r: (
+            f"96 × 384 + 384 + 384 × 96 + 96 = 74,208。打印的是 {r.parameters(V[5]):,} − {r.parameters(V[4]):,} = {r.parameters(V[5]) - r.parameters(V[4]):,}。"
+        )),
+    ],
+    V[6]: [
+        ("试试：n_layer 改成 1、2；learning_rate 改成 1e-3；换初始值", lambda r: (
+            "| 改什么 | 验证 loss |\n| --- | ---: |\n"
+            f"| 不改（3 层） | {r.loss(V[6])} |\n"
+            + "".join(f"| {label} | {r.loss(V[6], label)} |\n" for label in (
+                "n_layer = 2", "n_layer = 1", "learning_rate = 1e-3", "换初始值", "换初始值，learning_rate = 1e-3"
+            ))
+            + f"\n换初始值，是在 `model = BabyGPT().to(device)` 后面加三行：\n\n```python\n{INIT.split(chr(10), 1)[1]}```\n\nSPREAD_TEXT"
+        )),
+        ("自测：n_layer = 1 是多少", lambda r: (
+            f"和 v5 一模一样，一位不差：同一个模型，同样的随机数。单线程跑出来，v5 是 {r.loss(V[5], '不改', 4)}，它是 {r.loss(V[6], 'n_layer = 1', 4)}；"
+            f"两个线程的 v5 是 {r.loss(V[5], digits=4)}，加法的次序不同，末几位会变。"
+        )),
+    ],
+    V[7]: [
+        ("试试：只给一处加残差", lambda r: (
+            f"两处都加 {r.loss(V[7])}；只有注意力加 {r.loss(V[7], '只有注意力')}，只有前馈加 {r.loss(V[7], '只有前馈')}，都不加（v6）{r.loss(V[6])}。"
+            "哪一处不加，那一处就把 x 整个换掉，路就断了；断在注意力那里更糟。"
+        )),
+        ("自测：全是 0 的 Block", lambda r: (
+            f"v7 的 torch.equal 是 {r.notes(V[7], '全是 0')}：两个子层都加 0，x 原样通过。v6 是 {r.notes(V[6], '全是 0')}：输出全是 0，什么都没了。"
+            "所以有残差的层，最坏也只是没用，不会碍事。"
+        )),
+    ],
+    V[8]: [
+        ("试试：n_layer 改成 6", lambda r: (
+            f"{r.loss(V[8])} → {r.loss(V[8], 'n_layer = 6')}（{r.more(V[8], 'n_layer = 6')}）。有残差，六层也训练得动，不像 v6 三层就垮；用时差不多翻倍。"
+        )),
+        ("自测：多了多少参数", lambda r: (
+            f"每层 96 × 96 + 96 = 9,312，三层 27,936。打印的是 {r.parameters(V[8]):,} − {r.parameters(V[7]):,} = {r.parameters(V[8]) - r.parameters(V[7]):,}。"
+        )),
+    ],
+    V[9]: [
+        ("试试：learning_rate 改成 1e-2", lambda r: (
+            f"v8：{r.loss(V[8])} → {r.loss(V[8], 'learning_rate = 1e-2')}（{r.more(V[8], 'learning_rate = 1e-2')}）；"
+            f"v9：{r.loss(V[9])} → {r.loss(V[9], 'learning_rate = 1e-2')}（{r.more(V[9], 'learning_rate = 1e-2')}）。"
+            f"训练完的 v8 里，x 的标准差一路是 {numbers(json.loads(r.notes(V[8], 'x 多大')))}（从嵌入到第三层）：越往后，子层要应付的数越大。"
+        )),
+        ("自测：多了多少参数", lambda r: (
+            f"每个 LayerNorm 有 2 × 96 个，一共 2 × 3 + 1 = 7 个，1,344。打印的是 {r.parameters(V[9]):,} − {r.parameters(V[8]):,} = {r.parameters(V[9]) - r.parameters(V[8]):,}。"
+        )),
+    ],
+    V[10]: [
+        ("试试：dropout 改成 0.5、改成 0", lambda r: (
+            f"0.1 是 {r.loss(V[10])}，0.5 是 {r.loss(V[10], 'dropout = 0.5')}：丢掉一半，学得更慢。改成 0 就是 v9，一位不差：单线程跑出来，"
+            f"v9 是 {r.loss(V[9], '不改', 4)}，它是 {r.loss(V[10], 'dropout = 0', 4)}。"
+        )),
+        ("自测：放大几倍", lambda r: "1 / (1 - 0.2) = 1.25 倍：100 个里留下 80 个，各放大 1.25 倍，总和平均不变。"),
+    ],
+    V[11]: [
+        ("试试：去掉学习率那三行；v10 的数加上这三行", lambda r: (
+            f"原来 {r.loss(V[11])}。去掉那三行，学习率一直是 5e-3：{r.ablated('学习率不变（没有预热和衰减）')}。"
+            f"v10 的大小和步数（不改是 {r.loss(V[10])}），只加上那三行：{r.ablated('v10 的大小和步数，有预热和衰减')}。"
+            "其余的差，来自看得更远、更宽、更深、学得更久。"
+        )),
+        ("自测：第 50 步、第 2400 步的学习率", lambda r: (
+            f"第 50 步还在预热：5e-3 × 51/100 × 0.5 × (1 + cos(50π/4800)) = {learning_rate(50):.3e}；"
+            f"第 2400 步走到一半：5e-3 × 1 × 0.5 × (1 + cos(π/2)) = {learning_rate(2400):.3e}。"
+        )),
+    ],
+    V[12]: [
+        ("试试：用存下的模型写", lambda r: (
+            f"给它“水调歌头 苏轼”和换行，采样器（种子 42）接着写：\n\n{quote(r.sampled()['texts']['词牌开头'], 5)}"
+        )),
+        ("自测：model.pth 有多大", lambda r: (
+            lambda size, n: f"{n:,} 个参数 × 4 字节 = {4 * n / 1e6:.1f} MB；文件是 {size / 1e6:.1f} MB。多出来的是 16 份 64 × 64 的 mask（每格 1 字节）、词表和文件格式。"
+        )(r.sampled()["bytes"], r.parameters(V[11]))),
+    ],
+    SAMPLER: [
+        ("试试：temperature 和 top_k", lambda r: "\n\n".join(
+            f"`{label}`：\n\n{quote(r.sampled()['texts'][label], 3)}" for label in SAMPLING if label.startswith(("temperature", "top_k"))
+        ) + "\n\n温度是 0，每次都选最可能的字，容易原地打转；温度高，生僻的搭配就多。top_k = 10 把那些很不可能的字一概不要。"),
+        ("看什么：关掉缓存，文字一样吗", lambda r: (
+            "一样，200 个字一字不差。" if r.sampled()["texts"]["use_kv_cache = False"] == r.sampled()["texts"]["temperature = 1.0"] else "不一样！"
+        )),
+        ("试试：开头写成“水调歌头 苏轼\\n”", lambda r: quote(r.sampled()["texts"]["词牌开头"], 6)),
+        ("自测：缓存里有多少个数", lambda r: (
+            "2 × n_layer × S × C = 2 × 4 × 64 × 128 = 65,536 个，每个 4 字节，256 KB。（k 和 v 两份；各头的宽加起来就是 C。）"
+        )),
+    ],
+}
+
+
+def render(r):
+    """docs/answers.md 的全文；r 是 Reader。"""
+    text = (
+        "# “试试”和“自测”的答案\n\n先自己试，再点开看。每一处都由 `tools/answers.py` 照着改、从头跑到尾，种子 42，单线程；"
+        "“不改”的是 [results.json](results.json) 里种子 42 的那一次（两个线程，所以 loss 的末一两位可能不同）。只跑了一个种子，"
+        "0.05 以内的差，换个种子就可能倒过来。\n"
+    )
+    for name, answers in SECTIONS.items():
+        text += f"\n## `{name}`\n"
+        for question, answer in answers:
+            text += f"\n<details><summary>{question}</summary>\n\n{answer(r)}\n\n</details>\n"
+    return text
+
+
+def reader():
+    """记录都读进来。"""
+    return Reader(variants.load(OUTPUT), measure.load(), variants.load(ablate.OUTPUT))
+
+
+def write():
+    """写 docs/answers.md 和 docs/spread.svg。"""
+    import plot  # 画图要 matplotlib，测试不用
+
+    r = reader()
+    OUTPUT.with_suffix(".md").write_text(render(r), encoding="utf-8")
+    measured = {label: json.loads(r.notes(name, "差多远"))["spread"] for label, name in (("v6", V[6]), ("v7", V[7]))}
+    plot.spread(measured, ROOT / "docs" / "spread.svg")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scripts", nargs="*", choices=[[], *VARIANTS], metavar="脚本")
@@ -164,6 +426,7 @@ def main():
     arguments = parser.parse_args()
     if not arguments.write:
         variants.run(OUTPUT, VARIANTS, arguments.scripts or list(VARIANTS))
+    write()
 
 
 if __name__ == "__main__":
