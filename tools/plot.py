@@ -96,6 +96,7 @@ def losses(scripts, bigram):
     axes.annotate(f"数二元 {bigram:.2f}", (bigram, 1), xycoords=("data", "axes fraction"), xytext=(4, 2), textcoords="offset points")
     axes.set_yticks(range(11), [f"{short(name)} {concept}" for name, concept in zip(VERSIONS, CONCEPTS)])
     axes.invert_yaxis()
+    axes.margins(x=0.08)
     axes.grid(axis="y", color="#eaeef2")
     axes.set_axisbelow(True)
     axes.set_xlabel("最后的验证 loss（nat/字；点是几个种子的平均，横线从最小到最大）")
