@@ -4,7 +4,7 @@
       nn.Linear（由向量给每种字打分，这些分叫 logits）。不再数数，改由交叉熵 loss 和 AdamW 一步步调参数。
 运行：python babygpt_v1.py
 预期：2 核 CPU 约 45 秒，验证 loss 约 4.99。
-      和二元模型一样只看前一个字，却还不如直接数：每个字只有 96 个数，学过的字也少。
+      和二元模型一样只看前一个字，却还不如直接数：每个字只有 96 个数，学过的文本也只有它的三成。
 看什么：x 每一步的形状；loss 从 ln V 附近往下掉。它仍然只看得见前一个字。
 试试：把 n_embed 改成 8，向量太短，装不下字的意思，loss 会高多少？max_iters 改成 10000，追得上二元模型吗？
 自测：两块参数各有多少个数？先算，再和打印的“参数”对一对。答案在 docs/answers.md。
@@ -85,7 +85,7 @@ prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt
 class BabyGPT(nn.Module):
     def __init__(self):
         super().__init__()
-        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量，(V, C)
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量：一张可以学的表，(V, C)
         self.lm_head = nn.Linear(n_embed, vocab_size)  # 由向量猜下一个字：给每种字打一个分，(V, C) 和 (V,)
 
     def forward(self, idx, targets=None):
@@ -97,7 +97,7 @@ class BabyGPT(nn.Module):
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
         return logits, loss
 
-    @torch.no_grad()
+    @torch.no_grad()  # 只写不学，不用记账求梯度
     def generate(self, idx, max_new_tokens):
         for _ in range(max_new_tokens):
             logits, _ = self(idx)  # 就是调用 forward；(B, T) -> (B, V)
@@ -117,7 +117,7 @@ def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一�
     for split, data in [("train", train_data), ("val", val_data)]:
         n = eval_iters * max(1, 512 // block_size)  # 一共考几段
         starts = torch.arange(n, device=device) * (len(data) - block_size) // n  # (n,)
-        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]
+        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]  # 分批，省内存
         losses[split] = sum(model(x, y)[1].item() for x, y in batches) / eval_iters
     model.train()
     return losses

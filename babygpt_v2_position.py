@@ -3,12 +3,12 @@
 改动：多了 position_embedding；位置只有 block_size 个，所以 generate 每次只能喂最近的 block_size 个字。
 运行：python babygpt_v2_position.py
 预期：2 核 CPU 约 45 秒，验证 loss 约 5.01。
-      几乎不比 v1 好：随手截的一段文本，第几个字说明不了什么；加法也不作比较，它还是只看最后一个字。
-      等 v3 看得见前面的字，q·k 才有机会学着比较两个位置，知道谁离我近。
+      比 v1 还差一点：随手截的一段文本，第几个字说明不了什么；它也还是只看最后一个字。
+      等 v3 看得见前面的字，位置才用得上：谁离我近，谁离我远。
 看什么：forward 里的 (B, T, C) + (T, C)，同一张位置表加给每一段文本。
 试试：python -i 之后，前面四个字倒过来，对最后一个字的预测变不变？到了 v3 再试一次。
-      a, b = [torch.tensor([tokenizer.encode(s)], device=device) for s in ("春江花月夜", "月花江春夜")]
-      print((model(a)[0] - model(b)[0]).abs().max())
+a, b = [torch.tensor([tokenizer.encode(s)], device=device) for s in ("春江花月夜", "月花江春夜")]
+print((model(a)[0] - model(b)[0]).abs().max())
 自测：比 v1 多了多少参数？先算，再和打印的“参数”对一对。答案在 docs/answers.md。
 """
 import math
@@ -87,7 +87,7 @@ prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt
 class BabyGPT(nn.Module):
     def __init__(self):
         super().__init__()
-        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量，(V, C)
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量：一张可以学的表，(V, C)
         self.position_embedding = nn.Embedding(block_size, n_embed)  # 每个位置一个向量，(block_size, C)
         self.lm_head = nn.Linear(n_embed, vocab_size)  # 由向量猜下一个字：给每种字打一个分，(V, C) 和 (V,)
 
@@ -101,7 +101,7 @@ class BabyGPT(nn.Module):
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
         return logits, loss
 
-    @torch.no_grad()
+    @torch.no_grad()  # 只写不学，不用记账求梯度
     def generate(self, idx, max_new_tokens):
         for _ in range(max_new_tokens):
             logits, _ = self(idx[:, -block_size:])  # 位置只有 block_size 个，再早的看不到；(B, ≤T) -> (B, V)
@@ -121,7 +121,7 @@ def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一�
     for split, data in [("train", train_data), ("val", val_data)]:
         n = eval_iters * max(1, 512 // block_size)  # 一共考几段
         starts = torch.arange(n, device=device) * (len(data) - block_size) // n  # (n,)
-        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]
+        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]  # 分批，省内存
         losses[split] = sum(model(x, y)[1].item() for x, y in batches) / eval_iters
     model.train()
     return losses

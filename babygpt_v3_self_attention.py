@@ -1,7 +1,8 @@
 """v3：自注意力。每个字第一次看得见前面的字，按相关程度取来它们的信息。
 
 改动：多了 Head：query（我在找什么）点乘 key（我是什么）得到相关程度，softmax 成权重，对 value 加权求和。
-      求和不分先后：没有 v2 的位置编码，一层注意力看到的只是一袋字，谁前谁后都一样。
+      点乘是对应的数相乘再相加；什么和什么算相关，要靠 query、key 的参数去学，v2 的加法本身不作比较。
+      求和不分先后：没有 v2 的位置编码，一层注意力看到的只是一袋字，前面的字谁先谁后都一样。
 运行：python babygpt_v3_self_attention.py
 预期：2 核 CPU 约 55 秒，验证 loss 约 4.94。
       只比 v2 好一点：只有一个头，x 又被它的输出整个换掉，既要记住自己，又要看前面，顾不过来。
@@ -9,13 +10,11 @@
 看什么：mask 挡住未来，不然就是偷看答案；weights 每一行加起来是 1。
 试试：一次改一处，改完还原。注释掉 masked_fill 那一行，loss 会低到什么地步？它写的字呢？
       去掉 / k.shape[-1] ** 0.5；x = self.attention(x) 写成 x = x + self.attention(x)，各差多少？
-自测：python -i 之后补上 weights 一行，让 assert 通过（不许看 Head）：
-      x = torch.randn(1, 4, n_embed, device=device)
-      head = model.attention
-      scores = head.query(x) @ head.key(x).transpose(-2, -1) / n_embed ** 0.5  # (1, 4, 4)
-      weights = ……
-      assert torch.allclose(weights @ head.value(x), head(x), atol=1e-5)
-      答案在 docs/answers.md。
+自测：python -i 之后补上 weights 一行，让 assert 通过（head.mask 标出了未来）。答案在 docs/answers.md。
+head, x = model.attention, torch.randn(1, 4, n_embed, device=device)
+scores = head.query(x) @ head.key(x).transpose(-2, -1) / n_embed ** 0.5  # (1, 4, 4)
+weights = ……
+assert torch.allclose(weights @ head.value(x), head(x), atol=1e-5)
 """
 import math
 import signal
@@ -114,9 +113,9 @@ class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头
 class BabyGPT(nn.Module):
     def __init__(self):
         super().__init__()
-        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量，(V, C)
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量：一张可以学的表，(V, C)
         self.position_embedding = nn.Embedding(block_size, n_embed)  # 每个位置一个向量，(block_size, C)
-        self.attention = Head(n_embed)
+        self.attention = Head(n_embed)  # 只有一个头，hs = C
         self.lm_head = nn.Linear(n_embed, vocab_size)  # 由向量猜下一个字：给每种字打一个分，(V, C) 和 (V,)
 
     def forward(self, idx, targets=None):
@@ -130,7 +129,7 @@ class BabyGPT(nn.Module):
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
         return logits, loss
 
-    @torch.no_grad()
+    @torch.no_grad()  # 只写不学，不用记账求梯度
     def generate(self, idx, max_new_tokens):
         for _ in range(max_new_tokens):
             logits, _ = self(idx[:, -block_size:])  # 位置只有 block_size 个，再早的看不到；(B, ≤T) -> (B, V)
@@ -150,7 +149,7 @@ def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一�
     for split, data in [("train", train_data), ("val", val_data)]:
         n = eval_iters * max(1, 512 // block_size)  # 一共考几段
         starts = torch.arange(n, device=device) * (len(data) - block_size) // n  # (n,)
-        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]
+        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]  # 分批，省内存
         losses[split] = sum(model(x, y)[1].item() for x, y in batches) / eval_iters
     model.train()
     return losses

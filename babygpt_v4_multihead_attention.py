@@ -107,7 +107,7 @@ class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来
     def __init__(self):
         super().__init__()
-        self.heads = nn.ModuleList([Head(n_embed // n_head) for _ in range(n_head)])
+        self.heads = nn.ModuleList([Head(n_embed // n_head) for _ in range(n_head)])  # 换成 list，参数学不到
 
     def forward(self, x):
         return torch.cat([head(x) for head in self.heads], dim=-1)  # n_head 个 (B, T, hs) -> (B, T, C)
@@ -115,7 +115,7 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
 class BabyGPT(nn.Module):
     def __init__(self):
         super().__init__()
-        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量，(V, C)
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量：一张可以学的表，(V, C)
         self.position_embedding = nn.Embedding(block_size, n_embed)  # 每个位置一个向量，(block_size, C)
         self.attention = MultiHeadAttention()
         self.lm_head = nn.Linear(n_embed, vocab_size)  # 由向量猜下一个字：给每种字打一个分，(V, C) 和 (V,)
@@ -131,7 +131,7 @@ class BabyGPT(nn.Module):
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
         return logits, loss
 
-    @torch.no_grad()
+    @torch.no_grad()  # 只写不学，不用记账求梯度
     def generate(self, idx, max_new_tokens):
         for _ in range(max_new_tokens):
             logits, _ = self(idx[:, -block_size:])  # 位置只有 block_size 个，再早的看不到；(B, ≤T) -> (B, V)
@@ -151,7 +151,7 @@ def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一�
     for split, data in [("train", train_data), ("val", val_data)]:
         n = eval_iters * max(1, 512 // block_size)  # 一共考几段
         starts = torch.arange(n, device=device) * (len(data) - block_size) // n  # (n,)
-        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]
+        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]  # 分批，省内存
         losses[split] = sum(model(x, y)[1].item() for x, y in batches) / eval_iters
     model.train()
     return losses

@@ -5,7 +5,8 @@
 运行：python babygpt_v5_feedforward.py
 预期：2 核 CPU 约 65 秒，验证 loss 约 4.74。
 看什么：没有 ReLU，两个 Linear 连着用，只等于一个。
-试试：去掉 nn.ReLU() 那一行；再把 nn.ReLU() 换成 nn.GELU()；再把两处 4 * n_embed 的 4 都改成 1。各差多少？
+试试：一次改一处，改完还原。去掉 nn.ReLU() 那一行；换成 nn.GELU()（圆滑些的 ReLU）；
+      把两处 4 * n_embed 的 4 都改成 1。各差多少？
 自测：FeedForward 有多少参数？先算，再看比 v4 多了几个。答案在 docs/answers.md。
 """
 import math
@@ -108,7 +109,7 @@ class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来
     def __init__(self):
         super().__init__()
-        self.heads = nn.ModuleList([Head(n_embed // n_head) for _ in range(n_head)])
+        self.heads = nn.ModuleList([Head(n_embed // n_head) for _ in range(n_head)])  # 换成 list，参数学不到
 
     def forward(self, x):
         return torch.cat([head(x) for head in self.heads], dim=-1)  # n_head 个 (B, T, hs) -> (B, T, C)
@@ -118,7 +119,7 @@ class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个�
         super().__init__()
         self.net = nn.Sequential(
             nn.Linear(n_embed, 4 * n_embed),  # (B, T, C) -> (B, T, 4C)
-            nn.ReLU(),
+            nn.ReLU(),  # 负数变成 0
             nn.Linear(4 * n_embed, n_embed),  # (B, T, 4C) -> (B, T, C)
         )
 
@@ -128,7 +129,7 @@ class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个�
 class BabyGPT(nn.Module):
     def __init__(self):
         super().__init__()
-        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量，(V, C)
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量：一张可以学的表，(V, C)
         self.position_embedding = nn.Embedding(block_size, n_embed)  # 每个位置一个向量，(block_size, C)
         self.attention = MultiHeadAttention()
         self.feed_forward = FeedForward()
@@ -146,7 +147,7 @@ class BabyGPT(nn.Module):
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
         return logits, loss
 
-    @torch.no_grad()
+    @torch.no_grad()  # 只写不学，不用记账求梯度
     def generate(self, idx, max_new_tokens):
         for _ in range(max_new_tokens):
             logits, _ = self(idx[:, -block_size:])  # 位置只有 block_size 个，再早的看不到；(B, ≤T) -> (B, V)
@@ -166,7 +167,7 @@ def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一�
     for split, data in [("train", train_data), ("val", val_data)]:
         n = eval_iters * max(1, 512 // block_size)  # 一共考几段
         starts = torch.arange(n, device=device) * (len(data) - block_size) // n  # (n,)
-        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]
+        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]  # 分批，省内存
         losses[split] = sum(model(x, y)[1].item() for x, y in batches) / eval_iters
     model.train()
     return losses

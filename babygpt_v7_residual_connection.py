@@ -1,17 +1,17 @@
 """v7：残差连接。每一层不再替换 x，只在 x 上加一点。
 
-改动：x = x + …，两处。信息和梯度都多了一条直通的路，深的网络才训练得动。
-      还没训练时，三层过后各字的向量还差得很远（标准差 1.57，v6 只剩 0.001）。
+改动：x = x + …，两处，注意力和前馈（它们叫子层）各一处。
+      信息多了一条直通的路：还没训练时，三层过后各字还差得很远（标准差 1.57，v6 只剩 0.001）。
+      梯度也是：x + f(x) 的导数是 1 + f′(x)，f′ 再小，也还有 1。
 运行：python babygpt_v7_residual_connection.py
 预期：2 核 CPU 约 100 秒，验证 loss 约 4.73。
       和 v6 天差地别；可三层还只抵得上 v5 的一层，要再加上 v8 的投影、v9 的归一化，深度才显出好处。
 看什么：和 v6 只差两行。
 试试：只给一处加残差，另一处不加，两种都试。
-自测：把两个子层的参数都变成 0，Block 就什么也不做。v6 也成立吗？python -i 之后：
-      block = Block().to(device)
-      for p in block.parameters(): p.data.zero_()
-      x = torch.randn(1, 4, n_embed, device=device); assert torch.equal(block(x), x)
-      答案在 docs/answers.md。
+自测：子层的参数都变成 0，Block 就什么也不做。为什么？在 v6 里也成立吗？答案在 docs/answers.md。
+block, x = Block().to(device), torch.randn(1, 4, n_embed, device=device)
+_ = [p.data.zero_() for p in block.parameters()]
+assert torch.equal(block(x), x)
 """
 import math
 import signal
@@ -114,7 +114,7 @@ class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来
     def __init__(self):
         super().__init__()
-        self.heads = nn.ModuleList([Head(n_embed // n_head) for _ in range(n_head)])
+        self.heads = nn.ModuleList([Head(n_embed // n_head) for _ in range(n_head)])  # 换成 list，参数学不到
 
     def forward(self, x):
         return torch.cat([head(x) for head in self.heads], dim=-1)  # n_head 个 (B, T, hs) -> (B, T, C)
@@ -124,7 +124,7 @@ class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个�
         super().__init__()
         self.net = nn.Sequential(
             nn.Linear(n_embed, 4 * n_embed),  # (B, T, C) -> (B, T, 4C)
-            nn.ReLU(),
+            nn.ReLU(),  # 负数变成 0
             nn.Linear(4 * n_embed, n_embed),  # (B, T, 4C) -> (B, T, C)
         )
 
@@ -145,7 +145,7 @@ class Block(nn.Module):  # 交流一次，思考一次，合成一层
 class BabyGPT(nn.Module):
     def __init__(self):
         super().__init__()
-        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量，(V, C)
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量：一张可以学的表，(V, C)
         self.position_embedding = nn.Embedding(block_size, n_embed)  # 每个位置一个向量，(block_size, C)
         self.blocks = nn.Sequential(*[Block() for _ in range(n_layer)])
         self.lm_head = nn.Linear(n_embed, vocab_size)  # 由向量猜下一个字：给每种字打一个分，(V, C) 和 (V,)
@@ -161,7 +161,7 @@ class BabyGPT(nn.Module):
         loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
         return logits, loss
 
-    @torch.no_grad()
+    @torch.no_grad()  # 只写不学，不用记账求梯度
     def generate(self, idx, max_new_tokens):
         for _ in range(max_new_tokens):
             logits, _ = self(idx[:, -block_size:])  # 位置只有 block_size 个，再早的看不到；(B, ≤T) -> (B, V)
@@ -181,7 +181,7 @@ def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一�
     for split, data in [("train", train_data), ("val", val_data)]:
         n = eval_iters * max(1, 512 // block_size)  # 一共考几段
         starts = torch.arange(n, device=device) * (len(data) - block_size) // n  # (n,)
-        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]
+        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]  # 分批，省内存
         losses[split] = sum(model(x, y)[1].item() for x, y in batches) / eval_iters
     model.train()
     return losses

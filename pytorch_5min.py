@@ -4,7 +4,7 @@
 运行：python pytorch_5min.py（几秒钟）。第一次用 PyTorch 的，读张量版的二元模型之前先看这份。
 预期：w 学到 2 附近，b 学到 1 附近，loss 降到约 0.007（那是数据里掺的噪声，谁也消不掉）。
 试试：learning_rate 改成 0.001（太慢）或 2.0（飞了）；把 y 改成别的直线。
-自测：“梯度”一节里，w 若从 4.0 出发走一步，到哪里？先用笔算，再改初值跑一遍。答案在 docs/answers.md。
+自测：“梯度”一节里，w 若从 4.0 出发走一步，到哪里？先用笔算，再改 w 的初值跑一遍。答案在 docs/answers.md。
 """
 import signal
 import sys
@@ -45,14 +45,15 @@ probs = logits.exp() / logits.exp().sum()  # softmax：取 e 的次方，变成�
 loss = -probs[1].log()  # 答案的概率取 -ln：概率是 1 时为 0，越小越大
 print("softmax", [round(p, 3) for p in probs.tolist()], "，-ln p =", round(loss.item(), 4))
 loss = F.cross_entropy(logits[None], torch.tensor([1]))  # 同样的事一步到位，(1, 5), (1,) -> ()
-print("F.cross_entropy", round(loss.item(), 4))
+print("F.cross_entropy（交叉熵）", round(loss.item(), 4))
 
 # ---------- 梯度：每个参数的导数排在一起；导数是参数变大一点点，loss 变它的几倍 ----------
 w = torch.tensor([3.0], requires_grad=True)  # (1,)，要 PyTorch 记账，好求导
 v = torch.tensor([3.0], requires_grad=True)  # (1,)，和 w 一样，留给 SGD
 loss = ((w * 2 - 10) ** 2 + (v * 2 - 10) ** 2).sum()  # (1,) -> ()
 loss.backward()  # 自动求导，结果放在 w.grad、v.grad，形状和参数一样
-print("导数", w.grad.item(), "，手算 2 × (3 × 2 - 10) × 2 =", 2 * (3 * 2 - 10) * 2)
+start = w.item()
+print(f"导数 {w.grad.item()}，手算 2 × ({start} × 2 - 10) × 2 = {2 * (start * 2 - 10) * 2}")
 
 with torch.no_grad():  # 改参数本身不用记账
     w -= learning_rate * w.grad  # 导数是负的：w 往大里走，loss 才变小。所以是减
@@ -68,7 +69,8 @@ x, y = x.to(device), y.to(device)  # 数据和模型要在同一个设备上
 class Line(nn.Module):
     def __init__(self):
         super().__init__()
-        self.linear = nn.Linear(1, 1)  # 里面有两个参数，w 和 b，开始时是随机的
+        # nn.Linear(进, 出)：x @ weight.T + bias，weight (出, 进)，bias (出,)；这里就是 w 和 b
+        self.linear = nn.Linear(1, 1)
 
     def forward(self, x):
         return self.linear(x)  # (100, 1) -> (100, 1)

@@ -5,8 +5,9 @@
       另外换上 v1 起一直用的架子：找 GPU（device）、评估分批、训练时报速度和剩余时间。
 运行：python simplebigrammodel_torch.py
 预期：2 核 CPU 约 2 秒，验证 loss 约 4.77，和纯 Python 版一样（随机抽的批不同，末位会差一点）。
-看什么：learn、forward、generate 里的每一行，各自替掉了原来的哪个 for。
-试试：把 batch_size 改成 1024、max_iters 改成 156，学的字几乎一样多，每秒学的字快几倍？纯 Python 版呢？
+      也没快多少：一批才 512 字，张量运算的固定开销抵掉了好处，见“试试”。
+看什么：原来的每个 for 被哪一行替掉了？generate 里的那个 for 为什么还在？
+试试：batch_size 改成 1024，max_iters 改成 156，学的字几乎一样多，每秒学的字快几倍？
 自测：python -i 之后，assert (model.transition.sum(1) == model.count).all() 为什么一定成立？
 答案在 docs/answers.md。先看过 pytorch_5min.py 再读这份；下一步是 babygpt_v1.py：不再数数，改用会学习的参数。
 """
@@ -94,9 +95,11 @@ class BigramLanguageModel:
         self.transition.index_put_((i, j), one, accumulate=True)
         self.count.index_put_((i,), one, accumulate=True)
 
-    # P(j|i) = (i 后面是 j 的次数 + backoff·P(j)) / (i 的次数 + backoff)，和纯 Python 版一样
+    # 没见过的搭配不能算概率 0（ln 0 会让 loss 变成无穷大），所以退一步掺进字频：
+    # P(j) = (j 的次数 + 1) / (总次数 + V)，P(j|i) = (i 后面是 j 的次数 + backoff·P(j)) / (i 的次数 + backoff)
     def probability(self, i, j):
-        frequency = (self.count[j] + 1) / (self.count.sum() + vocab_size)
+        frequency = (self.count[j] + 1) / (self.count.sum() + vocab_size)  # 和 j 一样的形状
+        # transition[i, j]：i、j 先广播成一样的形状，再成对地取
         return (self.transition[i, j] + backoff * frequency) / (self.count[i] + backoff)
 
     def forward(self, idx, targets=None):
@@ -121,7 +124,7 @@ def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一�
     for split, data in [("train", train_data), ("val", val_data)]:
         n = eval_iters * max(1, 512 // block_size)  # 一共考几段
         starts = torch.arange(n, device=device) * (len(data) - block_size) // n  # (n,)
-        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]
+        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]  # 分批，省内存
         losses[split] = sum(model.forward(x, y)[1].item() for x, y in batches) / eval_iters
     return losses
 

@@ -75,7 +75,7 @@ def test_pytorch_5min(folders):
     script = helpers.edit("pytorch_5min.py", scripts)
     result = helpers.run(script, elsewhere, timeout=30)
     assert result.returncode == 0 and result.stderr == ""
-    softmax, nats, library = re.search(r"softmax (\[.*\]) ，-ln p = ([\d.]+)\nF.cross_entropy ([\d.]+)", result.stdout).groups()
+    softmax, nats, library = re.search(r"softmax (\[.*\]) ，-ln p = ([\d.]+)\nF.cross_entropy（交叉熵） ([\d.]+)", result.stdout).groups()
     assert abs(sum(ast.literal_eval(softmax)) - 1) < 0.002 and nats == library
     assert abs(float(nats) + math.log(ast.literal_eval(softmax)[1])) < 0.001
     by_hand, by_sgd = re.search(r"手工 ([\d.]+)，SGD ([\d.]+)", result.stdout).groups()
