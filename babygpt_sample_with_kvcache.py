@@ -3,9 +3,9 @@ r"""采样器：读出 babygpt_v12_wandb.py 训练好的 model.pth，用 KV cach
 概念：KV cache。每生成一个字，v12 都把前文从头再算一遍，可是窗口满之前，前面那些字的 key 和 value 没变过：
       mask 让它们看不见后来的字，后面写什么都影响不到它们。存起来，每步就只需要算新来的那一个字；
       旧字的 query 再也用不着，不必存。
-      代价是内存：前文 S 个字，要存 2·n_layer·S·C 个数。训练和读开头用不上它：那时所有的字本来就一次算完。
-改动：权重和 v12 通用。Head 多了 cache；BabyGPT.forward 多了 start（新来的字从第几个位置数起），
-      不再算 loss，去掉了 targets；generate 里多了 temperature、top_k，写一个字就交出一个。
+      代价是内存：读过 S 个字，要存 2·n_layer·S·C 个数。训练和读开头用不上它：那时所有的字本来就一次算完。
+改动：权重和 v12 通用。和 KV cache 有关的只有 Head 的 cache、forward 的 start（新来的字从第几个位置数起）、
+      generate 的 new；其余是采样器的外壳：不算 loss，多了 temperature、top_k，写一个字就交出一个。
 运行：先 python babygpt_v12_wandb.py，再 python babygpt_sample_with_kvcache.py；空行、Ctrl-C 退出。
 预期：逐字吐出，最后报速度。
 看什么：把 use_kv_cache 改成 False 再跑一遍，同样的开头，文字一模一样，只是慢了。
@@ -82,7 +82,7 @@ class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头
         # (block_size, block_size)，第 t 行的 True 是第 t 个字的未来，不许看。buffer 不训练，但随模型搬到 GPU
         self.register_buffer("mask", torch.ones(block_size, block_size).triu(1).bool())
         self.dropout = nn.Dropout(dropout)
-        self.cache = None  # 前文的 k 和 v，各 (B, S, hs)
+        self.cache = None  # 读过的字的 k 和 v，各 (B, S, hs)
 
     def forward(self, x):
         T = x.shape[1]  # 新来的字数：用缓存时，多半只有 1 个

@@ -5,7 +5,7 @@
 运行：python babygpt_v12_wandb.py
 预期：训练和 v11 一模一样，loss 也一样；只多花一点采样和存盘的时间。
 看什么：按一下 Ctrl-C 会走完手头这一步，照样保存、采样、收尾，等几秒就好。
-      重跑会覆盖 model.pth，想留着上次的，先改个名。
+      重跑会覆盖 model.pth，刚开始就按 Ctrl-C 也会：想留着上次的，先改个名。
 试试：接着运行 python babygpt_sample_with_kvcache.py，用存下的模型写你自己的开头。
 自测：model.pth 有多大？先由参数个数估（每个数 4 字节），再看文件。答案在 docs/answers.md。
 """
@@ -34,9 +34,9 @@ torch.set_float32_matmul_precision("high")  # 让较新的 GPU 用 TF32（少几
 if hasattr(sys.stdout, "reconfigure"):
     sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
 
-def print(*args, **kwargs):  # 打印不出来也接着训练：| tee 会被 Ctrl-C 打断，| head 看够了就走，都不该赔上模型
+def print(*args, flush=True):  # 打印不出来也接着训练：| tee 会被 Ctrl-C 打断，| head 看够就走，别赔上模型
     try:
-        builtins.print(*args, **{**kwargs, "flush": True})
+        builtins.print(*args, flush=flush)
     except OSError:
         sys.stdout = None  # 往后的都不打印了
 
@@ -48,11 +48,11 @@ if device == "cuda":  # 有 NVIDIA GPU：放开手脚
     batch_size = 64  # B：一步同时学几段文本
     block_size = 256  # T：每段多长，也是模型最多能看多远
     n_embed = 384  # C：每个字用多少个数来表示
-    n_head = 6
-    n_layer = 6
-    dropout = 0.2
-    learning_rate = 3e-4  # 模型大了十倍，步子要小
-    max_iters = 5000
+    n_head = 6  # 注意力头的个数
+    n_layer = 6  # Block 叠几层
+    dropout = 0.2  # 训练时随机把多大比例的数置 0
+    learning_rate = 3e-4  # 模型是 v10 的十倍，步子要小
+    max_iters = 5000  # 训练多少步
 else:  # 只有 CPU（或 Mac）：2 个核 10 分钟之内，能学多好学多好
     batch_size = 16
     block_size = 64
@@ -227,20 +227,22 @@ print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size)
 config = dict(batch_size=batch_size, block_size=block_size, n_embed=n_embed, n_head=n_head, n_layer=n_layer,
               dropout=dropout, learning_rate=learning_rate, max_iters=max_iters)
 model_path = Path(__file__).with_name("model.pth")
-temporary = model_path.with_suffix(f".{os.getpid()}.tmp")  # 带上进程号：同时跑两份，各写各的
+temporary = model_path.with_suffix(f".{os.getpid()}.tmp")  # 带上进程号：同时跑两份，临时文件各用各的
 best, best_val_loss = model.state_dict(), math.inf
 
 def save(path):  # 写完才换名：中途被杀，旧文件也完好。返回出的错，没出错就是 None
+    buffer = io.BytesIO()  # 先写进内存：直接写文件的话，磁盘满了，报的错看不懂
+    torch.save({"config": config, "chars": tokenizer.chars, "model": best}, buffer)
     try:
-        torch.save({"config": config, "chars": tokenizer.chars, "model": best}, buffer := io.BytesIO())
         temporary.write_bytes(buffer.getvalue())
         os.replace(temporary, path)
     except OSError as error:
         return error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
-if error := save(temporary):  # 先试存一次，磁盘满了、文件夹只读，趁早知道
+if error := save(temporary):  # 还没训练，先试存一次：磁盘满了、文件夹只读，趁早知道
     raise SystemExit(f"模型存不到 {model_path.parent}，先解决再训练：{error}")
 
 try:
@@ -314,13 +316,14 @@ for step in range(max_iters + 1):
 
 if best_val_loss < math.inf:
     model.load_state_dict(best)
-    # 上次没存成的，再试一次
-    where = f"没存成：{error}" if error and (error := save(model_path)) else "存在 model.pth"
-    print(f"取回验证 loss 最低的权重（{best_val_loss:.4f}），{where}")
+    error = error and save(model_path)  # 上次没存成的，再试一次
+    print(f"取回最好的权重（验证 loss {best_val_loss:.4f}），{f'没存成：{error}' if error else '存在 model.pth'}")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # 该存的都存了，Ctrl-C 恢复原来的意思
 
 # ---------- 采样 ----------
 model.eval()
 for idx in prompt_ids:
     print("-" * 20)
     print(tokenizer.decode(model.generate(idx, max_new_tokens)[0].tolist()))
-wandb.finish()
+with contextlib.suppress(OSError):  # 它也要打印，管道可能断了
+    wandb.finish()

@@ -280,6 +280,18 @@ def test_characters_the_terminal_lacks(tmp_path, corpus, encoding):
     torch.load(tmp_path / "model.pth", weights_only=True)
 
 
+def test_ctrl_c_after_the_training_means_what_it_always_does(loaded):
+    """python -i 里，跑完之后 Ctrl-C 照常打断，不再说“走完这一步”。"""
+    loaded(V[12], n_layer=1)
+    handlers = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signal, "signal", lambda number, handler: handlers.append((number, handler)))
+        patch.setenv("WANDB_MODE", "disabled")
+        helpers.load(loaded(V[12], n_layer=1)["model_path"].with_name(V[12]))
+    last = [handler for number, handler in handlers[:-1] if number == signal.SIGINT][-1]
+    assert last is signal.default_int_handler
+
+
 def test_second_sigint_quits(tmp_path, corpus):
     script = helpers.edit(V[12], tmp_path, corpus=corpus, **{**SMALL, "max_iters": 10**6, "max_new_tokens": 10**6, "eval_interval": 10**6})
     process = subprocess.Popen(
@@ -409,11 +421,12 @@ def test_a_full_disk_is_found_before_training(script):
 
 
 def test_a_read_only_folder_is_found_before_training(script, disabled, monkeypatch):
-    def write_bytes(self, data):
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(self, *args, **settings):
+        raise OSError(30, "Read-only file system", str(self))
 
-    monkeypatch.setattr(Path, "write_bytes", write_bytes)
-    with pytest.raises(SystemExit, match="模型存不到.*Permission denied"):
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(SystemExit, match="模型存不到.*Read-only"):
         helpers.load(script)
 
 
@@ -437,7 +450,7 @@ def test_a_disk_that_fills_up_later_does_not_stop_training(script, disabled, mon
     monkeypatch.setattr(wandb, "Table", table)
     namespace = helpers.load(script)
     assert helpers.steps(namespace["stdout"])[-1][0] == SMALL["max_iters"]
-    last = namespace["stdout"].split("取回验证 loss 最低的权重")[1].split("\n")[0]
+    last = namespace["stdout"].split("取回最好的权重")[1].split("\n")[0]
     assert "没存成" in last and "No space left" in last
     assert [len(text) for text in helpers.samples(namespace["stdout"])] == [8, 8]
     assert (script.parent / "model.pth").read_bytes() == b"old" and not list(script.parent.glob("*.tmp"))

@@ -138,7 +138,7 @@ print(sum(len(t) == 1 for t in transition), sum(not t for t in transition), len(
         "只有前馈": change(swapped=[("x = x + self.attention(x)", "x = self.attention(x)")]),
     },
     V[8]: {"x 多大": change(then=SIZE), "n_layer = 6": change(n_layer=6), "learning_rate = 1e-2": change(learning_rate=1e-2)},
-    V[9]: {"不改": change(), "n_layer = 6": change(n_layer=6), "learning_rate = 1e-2": change(learning_rate=1e-2)},
+    V[9]: {"不改": change(then=SIZE), "n_layer = 6": change(n_layer=6), "learning_rate = 1e-2": change(learning_rate=1e-2)},
     V[10]: {"dropout = 0.5": change(dropout=0.5), "dropout = 0": change(dropout=0.0)},
     V[12]: {
         # 接着用存下的 model.pth 跑采样器；采样器改了，这里也跟着过时
