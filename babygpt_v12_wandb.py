@@ -317,7 +317,7 @@ for step in range(max_iters + 1):
 if best_val_loss < math.inf:
     model.load_state_dict(best)
     error = error and save(model_path)  # 上次没存成的，再试一次
-    print(f"取回最好的权重（验证 loss {best_val_loss:.4f}），{f'没存成：{error}' if error else '存在 model.pth'}")
+    print(f"取回最好的权重（验证 loss {best_val_loss:.4f}），{f'没存成：{error}' if error else '已存'}")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # 该存的都存了，Ctrl-C 恢复原来的意思
 
 # ---------- 采样 ----------

@@ -75,11 +75,12 @@ def test_harmless_changes_keep_the_record(repository, tmp_path, monkeypatch):
     stamps = {label: variants.stamp(V[1], one) for label, one in VARIANTS[V[1]].items()}
     measure.write_json(path, {V[1]: {label: {"stamp": stamp, "runs": [{"seed": 42}]} for label, stamp in stamps.items()}})
     results = {"scripts": {V[1]: {"fingerprint": measure.fingerprint(V[1]), "runs": [{"seed": 42}]}}}
+    monkeypatch.setattr(measure, "RESULTS", tmp_path / "results.json")
     assert measure.unchanged_since("HEAD", results, [V[1]]) == [], "没改，不用比"
 
     rewrite(repository, 'print("-" * 20)', 'print("-" * (10 + 10))')
     assert measure.unchanged_since("HEAD", results, [V[1]]) == [V[1]]
-    assert results["scripts"][V[1]]["fingerprint"] == measure.fingerprint(V[1])
+    assert measure.load()["scripts"][V[1]]["fingerprint"] == measure.fingerprint(V[1])
     assert variants.stale(variants.load(path), VARIANTS) == []
 
     rewrite(repository, "loss.backward()", "(1.01 * loss).backward()")

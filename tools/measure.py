@@ -348,6 +348,7 @@ def unchanged_since(commit, results, names):
             continue
         if results["scripts"].get(name, {}).get("fingerprint") == before:
             results["scripts"][name]["fingerprint"] = after
+            save(results)
         variants.confirm(name, before, after)
         kept.append(name)
         print(f"{name}：和 {commit} 里的一位不差", flush=True)
@@ -398,7 +399,6 @@ def main():
         raise SystemExit(1 if stale else 0)
     if arguments.unchanged_since:
         unchanged_since(arguments.unchanged_since, results, arguments.scripts or MEASURED)
-        save(results)
         return
     if not arguments.write:
         measure(results, arguments.scripts or SCRIPTS, arguments.seeds)
