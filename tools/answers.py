@@ -201,7 +201,7 @@ def quote(text, lines=4):
 
 
 def numbers(values):
-    return "、".join(f"{value:.2g}" if value < 1 else f"{value:.2f}" for value in values)
+    return "、".join(f"{value:.2g}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:.0f}" for value in values)
 
 
 def learning_rate(step):
@@ -279,7 +279,7 @@ SECTIONS = {
             f"> {r.run(V[3], '不遮未来')['samples'][0][:20]}……\n\nloss 忽然好得不像话，多半是偷看了答案。"
         )),
         ("试试：不除 √hs", lambda r: (
-            f"{r.loss(V[3])} → {r.loss(V[3], '不除 √hs')}（{r.more(V[3], '不除 √hs')}）。分太大，softmax 差不多只盯一个字，别的字的梯度几乎是 0，学不动。"
+            f"{r.loss(V[3])} → {r.loss(V[3], '不除 √hs')}（{r.more(V[3], '不除 √hs')}）。分大了，softmax 就容易只盯一个字，看不到别的。"
         )),
         ("试试：加上残差", lambda r: (
             f"{r.loss(V[3], '加上残差')}（{r.more(V[3], '加上残差')}）：自己的信息不用挤过注意力这一关，注意力只管取前面的。v7 会专门讲它。"
@@ -293,7 +293,7 @@ SECTIONS = {
         ("试试：n_head 改成 1、2、12、24", lambda r: (
             "| n_head | 每个头多宽 | 验证 loss |\n| ---: | ---: | ---: |\n"
             + "".join(f"| {n} | {96 // n} | {r.loss(V[4], f'n_head = {n}') if n != 6 else r.loss(V[4])} |\n" for n in (1, 2, 6, 12, 24))
-            + "\n一个头只有一种看法；头太多，每个头只有几个数，分不清谁是谁。6 个最好，2 个和 12 个差得不多（只跑了一个种子）。n_head = 1 就是 v3。"
+            + "\n一个头只有一种看法；头太多，每个头又只有几个数。这一个种子里 6 个最好，2 个和 12 个差得不多。n_head = 1 就是 v3。"
         )),
         ("自测：参数多了几个", lambda r: (
             f"0 个。一个头是 3 × 96 × 96，六个头是 6 × 3 × 96 × 16，一样多：{r.parameters(V[3]):,} 和 {r.parameters(V[4]):,}。"
@@ -315,7 +315,15 @@ SECTIONS = {
             + "".join(f"| {label} | {r.loss(V[6], label)} |\n" for label in (
                 "n_layer = 2", "n_layer = 1", "learning_rate = 1e-3", "换初始值", "换初始值，learning_rate = 1e-3"
             ))
-            + f"\n换初始值，是在 `model = BabyGPT().to(device)` 后面加三行：\n\n```python\n{INIT.split(chr(10), 1)[1]}```\n\nSPREAD_TEXT"
+            + f"\n换初始值，是在 `model = BabyGPT().to(device)` 后面加三行：\n\n```python\n{INIT.split(chr(10), 1)[1]}```\n\n"
+            + (lambda born, kaiming, trained:
+                f"刚出生时，各字的差别过三层是 {numbers(born['spread'])}，ReLU 之后还不是 0 的占一半，三层的梯度从下到上是 {numbers(born['gradient'])}。"
+                f"训练完，各字的差别是 {numbers(trained['spread'])}，ReLU 之后还不是 0 的只有 {'、'.join(f'{one:.0%}' for one in trained['alive'])}："
+                "第三层一个也没有，输出只剩偏置，所有的字一个样；下面两层的梯度是 0。在这之前，loss 还到过 "
+                f"{min(point['val_loss'] for point in r.run(V[6], '训练之后，差多远')['curve']):.2f}。\n\n"
+                f"换了初始值，各字的差别不缩反增（{numbers(kaiming['spread'])}），还是只剩字频：窄不是唯一的毛病，路只有一条才是。学习率小些、层少些，学得就多些。"
+                "有残差的 v7，哪一层断了，x 还从旁边过去。"
+            )(*(json.loads(r.notes(V[6], label)) for label in ("差多远", "换初始值，差多远", "训练之后，差多远")))
         )),
         ("自测：n_layer = 1 是多少", lambda r: (
             f"和 v5 一模一样，一位不差：同一个模型，同样的随机数。单线程跑出来，v5 是 {r.loss(V[5], '不改', 4)}，它是 {r.loss(V[6], 'n_layer = 1', 4)}；"
@@ -345,7 +353,8 @@ SECTIONS = {
         ("试试：learning_rate 改成 1e-2", lambda r: (
             f"v8：{r.loss(V[8])} → {r.loss(V[8], 'learning_rate = 1e-2')}，飞了；"
             f"v9：{r.loss(V[9])} → {r.loss(V[9], 'learning_rate = 1e-2')}，只差一点。"
-            f"训练完的 v8 里，x 的标准差一路是 {numbers(json.loads(r.notes(V[8], 'x 多大')))}（从嵌入到第三层）：越往后，子层要应付的数越大。"
+            f"训练完，x 的标准差从嵌入到第三层，v8 是 {numbers(json.loads(r.notes(V[8], 'x 多大')))}，v9 是 {numbers(json.loads(r.notes(V[9], '不改')))}："
+            "进子层之前总归一次，残差上就不怕越加越大。"
         )),
         ("自测：多了多少参数", lambda r: (
             f"每个 LayerNorm 有 2 × 96 个，一共 2 × 3 + 1 = 7 个，1,344。打印的是 {r.parameters(V[9]):,} − {r.parameters(V[8]):,} = {r.parameters(V[9]) - r.parameters(V[8]):,}。"
@@ -417,7 +426,8 @@ def write():
 
     r = reader()
     OUTPUT.with_suffix(".md").write_text(render(r), encoding="utf-8")
-    measured = {label: json.loads(r.notes(name, "差多远"))["spread"] for label, name in (("v6", V[6]), ("v7", V[7]))}
+    chosen = {"v7，没训练": (V[7], "差多远"), "v6，没训练": (V[6], "差多远"), "v6，训练完": (V[6], "训练之后，差多远")}
+    measured = {label: json.loads(r.notes(*one))["spread"] for label, one in chosen.items()}
     plot.spread(measured, ROOT / "docs" / "spread.svg")
 
 
