@@ -10,7 +10,7 @@
       学到后来，路断了：顶上一层的 ReLU 全都输出 0，所有的字成了一个样，传回去的梯度也是 0，再也救不回来，
       只剩字频可学。图在 docs/spread.svg。下一版只改两行，就接上了。
 试试：n_layer 改成 2；learning_rate 改成 1e-3；或者给 nn.Linear 换上不缩小的初始值（怎样写见答案）。
-自测：先跑 v5，记下最后一行的 loss。n_layer 改成 1，v6 最后的 loss 会是多少？猜完再跑。答案在 docs/answers.md。
+自测：先跑 v5，记下最后的 loss。n_layer 改成 1，v6 最后的 loss 会是多少？猜完再跑。答案在 docs/answers.md。
 """
 import math
 import signal

@@ -118,17 +118,19 @@ def spread(measured, path):
     """measured：{标签: [进第一层之前、过一层、过两层…各字向量的标准差, …]}；对数轴，0 画在最底下，写到 path（Path）。"""
     style()
     figure, axes = plt.subplots(figsize=(7, 4))
-    bottom = min(value for values in measured.values() for value in values if value) / 4
-    for (label, values), color, above in zip(measured.items(), (BLUE, RED, GREY), (True, False, True)):
+    bottom = min(value for values in measured.values() for value in values if value) / 10
+    def number(value):
+        return f"{value:.1g}" if value < 1 else f"{value:.2f}"
+
+    for (label, values), color in zip(measured.items(), (BLUE, RED, GREY)):
         heights = [max(value, bottom) for value in values]
         axes.plot(range(len(values)), heights, "o-", color=color, linewidth=2)
-        for k, (value, height) in enumerate(zip(values, heights)):
-            if k:  # 没过层时都差不多，不标
-                text = "0" if not value else f"{value:.1g}" if value < 1 else f"{value:.2f}"
-                axes.annotate(
-                    text, (k, height), xytext=(0, 8 if above else -16), textcoords="offset points", ha="center", fontsize=9.5, color=color,
-                )
-        axes.annotate(label, (len(values) - 1, heights[-1]), xytext=(12, 0), textcoords="offset points", va="center", color=color)
+        for k, value in enumerate(values[:-1]):
+            if value < 0.1:  # 还没缩小的，不标
+                axes.annotate(number(value), (k, heights[k]), xytext=(0, -16), textcoords="offset points", ha="center", color=color)
+        axes.annotate(
+            f"{label}：{number(values[-1])}", (len(values) - 1, heights[-1]), xytext=(12, 0), textcoords="offset points", va="center", color=color
+        )
     axes.set_yscale("log")
     axes.set_ylim(bottom / 2, 6)
     axes.set_xticks(range(len(values)), ["嵌入", *(f"过 {k} 层" for k in range(1, len(values)))])
