@@ -72,7 +72,7 @@ def rows(ablation, results, name):
 def table(ablation, results):
     """docs/ablation.md 的全文。"""
     text = "# 拆掉一个概念，loss 会差多少\n\n由 `tools/ablate.py` 量出。训练到底，别的一字不动；差别是比完整的高多少，单位 nat/字。换窗口的两行，batch 也跟着换，每步学的字数不变。\n"
-    text += "\n拆过的多半只跑了一个种子：0.05 以内的差，换个种子就可能倒过来。最要紧的是残差：拆了它，模型只剩只数字频的水平。\n"
+    text += "\n拆过的只跑了一个种子：0.05 以内的差，换个种子就可能倒过来。最要紧的是残差：拆了它，模型只剩只数字频的水平。\n"
     text += "\n![拆掉一个概念，loss 会差多少](ablation.svg)\n"
     for name in ablation:
         seeds = sorted({len(entry["runs"]) for entry in ablation[name].values() if entry["runs"]})
