@@ -19,7 +19,8 @@ def ablated(tmp_path, corpus):
     def get(name, concept, **hyper):
         source = set_hyperparameters((ROOT / name).read_text(encoding="utf-8"), **{**helpers.TINY, "dropout": 0.2, **hyper})
         script = tmp_path / name
-        script.write_text(ablate.VARIANTS[name][concept].apply(source), encoding="utf-8")
+        changed = set_hyperparameters(ablate.VARIANTS[name][concept].apply(source), max_iters=hyper.get("max_iters", 0))
+        script.write_text(changed, encoding="utf-8")
         (tmp_path / "ci.txt").write_text(corpus, encoding="utf-8")
         namespace = helpers.load(script)
         namespace["model"].eval()

@@ -29,7 +29,7 @@ def test_every_value_to_try_is_answered():
     for name, text in ((name, docstring(name)) for name in answers.CHANGES if name not in (SAMPLER, helpers.V[12])):
         ask = re.search(r"\n试试：(.*?)\n自测：", text, re.S)[1]
         measured = " ".join(answers.CHANGES[name])
-        for value in re.findall(r"改成 ([\d.e-]+)", ask):
+        for value in re.findall(r"[\d.e-]+", " ".join(re.findall(r"[a-z_] 改成 ([\d.e、或 -]+)", ask))):
             assert any(float(value) == float(one) for one in re.findall(r"= ([\d.e-]+)", measured)), (name, value)
 
 
