@@ -217,7 +217,7 @@ SECTIONS = {
             f"换成“明月”“斜阳”，写法一样：只看最后一个字。\n\n{quote(r.run('simplemodel.py', '看 transition')['samples'][0])}"
         )(*r.notes("simplemodel.py", "看 transition").split("\n"))),
         ("自测：有多少种字后面只跟过一种字", lambda r: (
-            lambda one, none, total: f"{total} 种里有 {one} 种只跟过一种字；另有 {none} 种一次都没在训练文本里跟过谁（只出现在后 10% 里）。"
+            lambda one, none, total: f"{total} 种里有 {one} 种只跟过一种字；另有 {none} 种在训练文本里后面从没跟过字（多半只出现在后 10% 里）。"
             "数不到的就猜不了，所以下一版要掺字频。"
         )(*r.notes("simplemodel.py", "看 transition").split("\n")[1].split())),
     ],
