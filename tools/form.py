@@ -2,17 +2,23 @@
 
 用法：
     python tools/form.py babygpt_v9_layer_norm.py    # 把脚本跑完，再给它的模型打分
-    python tools/form.py --ceiling                   # 给没学过的 10% 里的真词打分：这是上限
+    python tools/form.py --ceiling                   # 给没学过的 10% 里的真词打分，是上限；句长照真词、字乱填的，是下限
 
 从训练的 90% 里学：每个词牌出现过哪些句长序列。再取最常见的 20 个词牌，每个让模型写 20 首：
-给它“词牌 作者”加换行（作者是真写过这个词牌的），写到空行为止。三个分数：
+给它“词牌 作者”加换行（作者是真写过这个词牌的），写到空行为止。分数：
     ended     自己收了尾（写出了空行）的占几成
     attested  整首的句长序列，这个词牌在训练集里出现过的占几成
     prefix    从头数起，写对了多长：和出现过的序列最长的公共开头，占整首的几成，各首平均
+    tone      句长合了一种常见的谱（prosody.py）的词里，定了平仄的位置，对了几成；一首都没有就是 None
+    rhyme     同上，该押韵的末字，落在同一部的占几成
+    copied    有连着 12 个字和训练集一样（不算标点）的占几成
+    distinct  一首里不同的字占几成，各首平均
+再考两份题（exam.py）：poem_loss、row_loss。
 """
 
 import argparse
 import collections
+import functools
 import json
 import random
 import re
@@ -22,6 +28,7 @@ import sys
 import time
 from pathlib import Path
 
+import prosody
 from scripts import ROOT
 
 TUNES, SAMPLES, TRAIN = 20, 20, 0.9
@@ -56,6 +63,15 @@ class Forms:
             self.attested[tune].add(sequence)
             self.prefixes[tune].update(sequence[:n + 1] for n in range(len(sequence)))
         self.held_out = [(tune, body) for tune, _, body in held_out if tune in self.tunes]
+        wanted = [(tune, shape(body), body) for tune, _, body in train if tune in self.tunes]
+        self.templates = prosody.Templates(prosody.Yun(), wanted)
+        self.training = [body for _, _, body in train]
+        self.known = prosody.characters("".join(self.training))
+
+    @functools.cached_property
+    def copies(self):
+        """训练集里有没有过：prosody.Copies（要一两百 MB 内存，用到才建）。"""
+        return prosody.Copies(self.training)
 
     @staticmethod
     def poems(text):
@@ -77,14 +93,29 @@ class Forms:
     def summary(self, written):
         """written：[(词牌, 正文, 自己收了尾没有), …] → 平均分（dict）。"""
         scores = [self.score(*one) for one in written]
+        scores = [
+            (*score, self.copies.copied(body), prosody.variety(body)) for score, (_, body, _) in zip(scores, written)
+        ]
         return {
             name: round(sum(score[k] for score in scores) / len(scores), 4)
-            for k, name in enumerate(("ended", "attested", "prefix"))
-        } | {"poems": len(scores)}
+            for k, name in enumerate(("ended", "attested", "prefix", "copied", "distinct"))
+        } | self.prosody([(tune, body) for tune, body, ended in written if ended]) | {"poems": len(scores)}
+
+    def prosody(self, written):
+        """written：[(词牌, 正文), …] → {"tone": 平仄对的, "rhyme": 押韵的}，各占几成；没有一首有谱可对的是 None。"""
+        found = [one for tune, body in written if (one := self.templates.score(tune, shape(body), body))]
+        right, fixed, rhymed, ends = (sum(column) for column in zip(*found, (0, 0, 0, 0)))
+        return {"tone": round(right / fixed, 4) if fixed else None, "rhyme": round(rhymed / ends, 4) if ends else None}
 
     def ceiling(self):
         """没学过的真词的分数：真人也常用训练集里没出现过的变体，所以到不了 1。"""
         return self.summary([(tune, body, True) for tune, body in self.held_out])
+
+    def floor(self):
+        """真词的句长里，填上按字频随机抽的字：平仄和押韵的下限。"""
+        chosen = random.Random(42)
+        fill = lambda body: re.sub("[^，。、\n]", lambda _: chosen.choice(self.known), body)  # noqa: E731
+        return self.summary([(tune, fill(body), True) for tune, body in self.held_out])
 
 
 def corpus_forms():
@@ -115,8 +146,13 @@ def write(model, tokenizer, prompts, device, seed=42):
     return [(written[k].split("\n\n")[0], "\n\n" in written[k]) for k in range(len(prompts))]
 
 
-def score_model(forms, model, tokenizer, device="cpu", count=SAMPLES):
-    """让模型每个词牌写 count 首，返回平均分（dict，见 Forms.summary）和头一个词牌的头三首（examples）。"""
+def score_model(forms, model, tokenizer, device="cpu", count=SAMPLES, text=None, window=None):
+    """让模型每个词牌写 count 首，返回平均分（dict，见 Forms.summary）和头一个词牌的头三首（examples）。
+
+    给了全文 text 和模型最多看几个字 window，就再考整首的两份题（exam.losses）。
+    """
+    import exam
+
     chosen = random.Random(42)
     tunes = [tune for tune in forms.tunes for _ in range(count)]
     prompts = [f"{tune} {chosen.choice(forms.authors[tune])}\n" for tune in tunes]
@@ -124,9 +160,11 @@ def score_model(forms, model, tokenizer, device="cpu", count=SAMPLES):
     if hasattr(model, "eval"):
         model.eval()
     poems = write(model, tokenizer, prompts, device)
+    scores = forms.summary([(tune, body, ended) for tune, (body, ended) in zip(tunes, poems)])
+    if text:
+        scores |= exam.losses(text, model, tokenizer, window, device)
     if training:
         model.train()
-    scores = forms.summary([(tune, body, ended) for tune, (body, ended) in zip(tunes, poems)])
     return scores | {"examples": [prompt + body for prompt, (body, _) in zip(prompts[:3], poems)]}
 
 
@@ -146,7 +184,7 @@ def main():
     parser.add_argument("--json", type=Path, metavar="文件", help="把分数、脚本跑完的时刻、内存峰值写到这里")
     arguments = parser.parse_args()
     if arguments.ceiling or not arguments.script:
-        print(json.dumps(corpus_forms().ceiling(), ensure_ascii=False))
+        print(json.dumps({"真词": (forms := corpus_forms()).ceiling(), "乱填": forms.floor()}, ensure_ascii=False, indent=1))
         return
     namespace = runpy.run_path(str(arguments.script), run_name="__main__")
     sys.stdout.flush()
@@ -154,7 +192,9 @@ def main():
     peak = peak_memory_mb()
     scores = None
     if "device" in namespace and arguments.count:  # 纯 Python 的基线不收张量；它的张量版是同一个模型
-        scores = score_model(corpus_forms(), namespace["model"], namespace["tokenizer"], namespace["device"], arguments.count)
+        text = (ROOT / "ci.txt").read_text(encoding="utf-8")
+        model, tokenizer, device = (namespace[key] for key in ("model", "tokenizer", "device"))
+        scores = score_model(Forms(text), model, tokenizer, device, arguments.count, text, namespace["block_size"])
     if arguments.json:
         report = {"finished": finished, "peak_memory_mb": peak, "form": scores}
         arguments.json.write_text(json.dumps(report, ensure_ascii=False), encoding="utf-8")

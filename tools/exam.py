@@ -1,0 +1,65 @@
+"""整首的考题：拿没学过的词，从第一个字读到篇末的空行，平均每个字多少 nat。哪个模型都能考，两条路放在一张表里比。
+
+两份考题，都在没学过的 10% 里均匀地挑：poem_loss 是 POEMS 首整词；row_loss 是 modern/ 各版自己的考题，ROWS 行，每行从一首的
+头一个字起，一直读 ROW 个字，读进下一首。模型一次看不了那么长的，窗口一个字一个字地往后滑。
+"""
+
+import re
+
+import torch
+import torch.nn.functional as F
+
+TRAIN = 0.9
+POEMS, ROWS, ROW = 400, 160, 128
+BATCH = 256  # 滑的时候一批几个窗口
+
+
+def evenly(items, count):
+    """items（list）里均匀地挑 count 个；不够就全要。"""
+    return [items[k * len(items) // count] for k in range(count)] if len(items) > count else items
+
+
+def poems(text):
+    """没学过的整词：[从题目到篇末两个换行（str）, …]，切口上的那首不要。"""
+    cut = int(len(text) * TRAIN)
+    held_out = re.split("(?<=\n\n)", text[text.index("\n\n", cut) + 2:])
+    return evenly([poem for poem in held_out if poem.endswith("\n\n")], POEMS)
+
+
+def rows(text):
+    """modern/ 各版 block_size = ROW 时的考题：[ROW + 1 个字（str）, …]，和脚本里的 estimate_loss 一样地挑。"""
+    cut = int(len(text) * TRAIN)
+    starts = [0] + [blank.end() for blank in re.finditer("\n\n+", text)]
+    starts = [start for start in starts if cut <= start < len(text) - ROW]
+    return [text[start:start + ROW + 1] for start in (starts[k * len(starts) // ROWS] for k in range(ROWS))]
+
+
+@torch.no_grad()
+def loss(model, tokenizer, texts, window, device="cpu"):
+    """texts（[str, …]）除了各段的第一个字，平均每个字的 −ln 概率（float，nat/字）。
+
+    model 是脚本里的那种：model(idx, targets) 的第二个结果是平均 loss，model(idx) 的第一个是最后一个字之后的打分 (B, V)。
+    window：模型最多看几个字。不能直接调用的（数出来的二元模型）只看一个字，没有窗口。
+    """
+    call = model if callable(model) else model.forward
+    total, count, windows, answers = 0.0, 0, [], []
+    for text in texts:
+        ids = torch.tensor(tokenizer.encode(text), device=device)  # (L,)
+        head = min(window, len(ids) - 1) if callable(model) else len(ids) - 1
+        total += call(ids[None, :head], ids[None, 1:head + 1])[1].item() * head
+        count += len(ids) - 1
+        for end in range(head + 1, len(ids)):
+            windows.append(ids[end - window:end])  # (window,)
+            answers.append(ids[end])
+    for k in range(0, len(windows), BATCH):
+        logits = call(torch.stack(windows[k:k + BATCH]))[0]  # (≤BATCH, window) -> (≤BATCH, V)
+        total += F.cross_entropy(logits, torch.stack(answers[k:k + BATCH]), reduction="sum").item()
+    return total / count
+
+
+def losses(text, model, tokenizer, window, device="cpu"):
+    """全文 text 里没学过的部分的两份考题：{"poem_loss": nat/字, "row_loss": nat/字}。"""
+    return {
+        "poem_loss": round(loss(model, tokenizer, poems(text), window, device), 4),
+        "row_loss": round(loss(model, tokenizer, rows(text), window, device), 4),
+    }
