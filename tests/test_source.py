@@ -11,7 +11,7 @@ import unicodedata
 import pytest
 
 import helpers
-from helpers import ROOT, SAMPLER, SCRIPTS, TWINS, V, VERSIONS
+from helpers import MODERN, ROOT, SAMPLER, SCRIPTS, TWINS, V, VERSIONS
 
 ROAD = ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS]
 BOUNDS = dict(zip(ROAD[1:], (65, 60, 8, 20, 11, 12, 16, 4, 4, 8, 8, 34, 77)))  # 和前一份比，最多改几行代码
@@ -174,7 +174,7 @@ def test_self_contained(name):
 
 
 def test_every_version_is_there():
-    assert sorted(V) == list(range(1, 13)) and len(VERSIONS) == 12
+    assert sorted(V) == list(range(1, 25)) and len(VERSIONS) == 12 and len(MODERN) == 12
     assert all((ROOT / name).exists() for name in SCRIPTS)
 
 

@@ -1,4 +1,4 @@
-"""把根目录的脚本真跑一遍，记下它们打印的 loss、速度和样文，写进 docs/results.json、README 和 docs/form.md 的表、
+"""把根目录和 modern/ 的脚本真跑一遍，记下它们打印的 loss、速度和样文，写进 docs/results.json、README 和 docs/form.md 的表、
 各脚本文档字符串里的“预期”，画出 docs/ 里的图。
 
 用法：
@@ -33,18 +33,21 @@ import time
 from pathlib import Path
 
 import form
-from scripts import ROOT, VERSIONS, link_corpus, samples, set_hyperparameters, steps, without_docstrings
+from scripts import MODERN, ROOT, VERSIONS, link_corpus, number, samples, set_hyperparameters, steps, without_docstrings
 
 RESULTS = ROOT / "docs" / "results.json"
 README = ROOT / "README.md"
-SCRIPTS = ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS[:11]]  # v12 的训练和 v11 一模一样
+FIRST_ARC = ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS[:11]]  # v12 的训练和 v11 一模一样
+SECOND_ARC = [name for name in MODERN if number(name) not in (22, 23)]  # 它们的训练和 v21 一模一样
+SCRIPTS = [*FIRST_ARC, *SECOND_ARC]
 MEASURED = ["simplemodel.py", "pytorch_5min.py", *SCRIPTS, VERSIONS[11]]  # 别处（answers.py）也量的
 FIRST_SEED = 42
 FORM = ("ended", "attested", "prefix")
+RULER = (*FORM, "tone", "rhyme", "copied", "distinct", "poem_loss", "row_loss")  # 老记录里只有头三样
 NOTES = "=" * 20  # 变体（variants.py）跑完之后接着打印的，在这一行后面
 CORES = os.cpu_count()
 SEED = re.compile(r"^((?:torch\.manual_seed|random\.seed)\()42\)", re.M)
-EXPECTATION = re.compile(r"预期：\d+ 核 CPU 约 [\d?]+ 分?[秒钟]，验证 loss 约 [\d.?]+")
+EXPECTATION = re.compile(r"预期：\d+ 核 CPU 约 [\d?]+ (?:秒|分钟)，验证 loss 约 [\d.?]+")
 FORM_DOC = ROOT / "docs" / "form.md"
 LINES = 4  # 样文只登头几行
 
@@ -55,7 +58,7 @@ def fingerprint_of(source):
 
 
 def fingerprint(name):
-    """根目录的脚本 name 现在的指纹。"""
+    """脚本 name（相对仓库根目录）现在的指纹。"""
     return fingerprint_of((ROOT / name).read_text(encoding="utf-8"))
 
 
@@ -100,6 +103,7 @@ def run(name, seed, threads, change=lambda source: source, poems=form.SAMPLES, s
         source, count = SEED.subn(rf"\g<1>{seed})", source or (ROOT / name).read_text(encoding="utf-8"))
         assert count == 1, f"{name} 里该有且只有一处种子"
         script, report = Path(folder, name), Path(folder, "report.json")
+        script.parent.mkdir(exist_ok=True)
         script.write_text(change(source), encoding="utf-8")
         link_corpus(Path(folder))
         started = time.time()
@@ -138,7 +142,8 @@ def baselines():
         "uniform": round(math.log(V), 4),
         "unigram": round(-frequency[j].log().mean().item(), 4),
         "bigram": round(-bigram.log().mean().item(), 4),
-        "form_of_real_poems": form.Forms(text).ceiling(),
+        "form_of_real_poems": (forms := form.Forms(text)).ceiling(),
+        "form_of_random_characters": forms.floor(),
     }
 
 
@@ -207,6 +212,12 @@ def stale_records(results):
     return found
 
 
+def mean_or_none(values):
+    """有数的几个的平均；都没有就是 None。"""
+    found = [value for value in values if value is not None]
+    return statistics.mean(found) if found else None
+
+
 def summary(results, name):
     """一份脚本的汇总（dict）：各种子的平均 loss、最大最小之差、格律的平均分，独占时的用时（秒，中位数）和速度。"""
     runs = results["scripts"][name]["runs"]
@@ -221,7 +232,7 @@ def summary(results, name):
         "wall_s": statistics.median(run["wall_s"] for run in alone),
         "tokens_per_s": statistics.median(run.get("tokens_per_s", 0) for run in alone),
         "parameters": runs[0]["parameters"],
-        "form": {key: statistics.mean(one[key] for one in forms) for key in FORM} if forms else None,
+        "form": {key: mean_or_none(one.get(key) for one in forms) for key in RULER} if forms else None,
     }
 
 
@@ -252,7 +263,7 @@ def table(results):
         f"| 只数字频 | | | {fixed['unigram']:.2f} | |",
         f"| 数二元（整个训练集） | | | {fixed['bigram']:.2f} | |",
     ]
-    summaries = {name: summary(results, name) for name in results["scripts"]}
+    summaries = {name: summary(results, name) for name in results["scripts"] if name in FIRST_ARC}
     for name, numbers in summaries.items():
         parameters = f"{numbers['parameters'] / 1e4:.0f} 万" if numbers["parameters"] else ""
         rows.append(
@@ -293,7 +304,7 @@ def form_table(results):
     rows = ["| 脚本 | 收尾 | 合律 | 写对的开头 |", "| --- | ---: | ---: | ---: |"]
     for name in results["scripts"]:
         scores = summary(results, name)["form"]
-        if scores:
+        if scores and name in FIRST_ARC:
             rows.append(f"| `{name}` | {form_columns(scores)} |")
     rows.append(f"| 没学过的真词 | {form_columns(results['baselines']['form_of_real_poems'])} |")
     return "\n".join(rows) + "\n"

@@ -1,4 +1,4 @@
-"""tools/ 和 tests/ 共用：根目录有哪些脚本，怎样像读者那样改超参数，怎样读它们打印的东西。"""
+"""tools/ 和 tests/ 共用：根目录和 modern/ 有哪些脚本，怎样像读者那样改超参数，怎样读它们打印的东西。"""
 
 import ast
 import contextlib
@@ -9,8 +9,20 @@ import signal
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VERSIONS = sorted((p.name for p in ROOT.glob("babygpt_v*.py")), key=lambda name: int(re.search(r"_v(\d+)", name)[1]))
-V = {int(re.search(r"_v(\d+)", name)[1]): name for name in VERSIONS}
+
+
+def number(name):
+    """脚本名（str）→ 第几版（int）：modern/babygpt_v16_rope.py → 16。"""
+    return int(re.search(r"_v(\d+)", name)[1])
+
+
+def versions(folder):
+    """folder（"" 或 "modern/"）里的各版，相对仓库根目录的名字：[str, …]，从小到大。"""
+    return sorted((f"{folder}{p.name}" for p in (ROOT / folder).glob("babygpt_v*.py")), key=number)
+
+
+VERSIONS, MODERN = versions(""), versions("modern/")  # 第一段路、第二段路
+V = {number(name): name for name in [*VERSIONS, *MODERN]}
 
 SETTINGS = re.compile(r"(# ---------- (?:超参数|设置).*\n)")
 STEP = re.compile(
@@ -47,12 +59,12 @@ def set_hyperparameters(source, **hyper):
 
 
 def edit(name, folder, corpus=None, **hyper):
-    """把根目录的脚本 name 抄到 folder（Path），只改“超参数”那一段里 hyper 的赋值，旁边放好 ci.txt；返回新脚本的 Path。
+    """把脚本 name 抄到 folder（Path），只改“超参数”那一段里 hyper 的赋值，放好 ci.txt；返回新脚本的 Path。
 
-    corpus 是字符串时写成 ci.txt，否则链到仓库里的那份。脚本里没有的超参数不管（v1 没有 n_head）。
+    modern/ 里的抄到 folder/modern/，ci.txt 和仓库里一样在上一层。corpus 是字符串时写成 ci.txt，否则链到仓库里的那份。脚本里没有的超参数不管（v1 没有 n_head）。
     """
-    folder.mkdir(parents=True, exist_ok=True)
     script = folder / name
+    script.parent.mkdir(parents=True, exist_ok=True)
     script.write_text(set_hyperparameters((ROOT / name).read_text(encoding="utf-8"), **hyper), encoding="utf-8")
     if corpus is not None:
         (folder / "ci.txt").write_text(corpus, encoding="utf-8")

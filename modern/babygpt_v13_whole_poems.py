@@ -1,0 +1,236 @@
+"""v13：整首。每段都从一首词的头一个字读起，题目和词牌总在眼前，才谈得上守格律。
+
+改动：v11 换一套小的数（到 v23 都用它），去掉 Dropout。训练和考试的每一段，都从一首的开头起，读满 T 个字，
+      读完一首就接着读下一首：若每首补齐到一样长，一半的算力会花在空白上。
+      考题换了，所以和 v1–v11 打印的 loss 不能直接比；v11 在新考题上的分，见 modern/README.md。
+运行：python modern/babygpt_v13_whole_poems.py
+预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
+看什么：样文的头几句像词了，句长还是不合词牌：知道是什么词牌，也得数得清走到了第几个字，绝对的位置向量数不清。
+试试：把 poem_starts 那两处换回 v11 的随便从哪儿读起，再看样文的开头。
+自测：一首 54 个字（连标点和换行）的浣溪沙，T = 128，这一段里大约读到第几首？答案在 docs/answers.md。
+"""
+import math
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+torch.manual_seed(42)  # 固定随机数：同一台机器跑同一份脚本，每次结果都一样
+torch.set_float32_matmul_precision("high")  # 让较新的 GPU 用 TF32（少几位小数）做矩阵乘法，快得多
+if hasattr(sys.stdout, "reconfigure"):
+    sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 接上 | head，它看够了就走，这里也安静地停
+
+# ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
+device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+prompts = ["浣溪沙 苏轼\n", "鹧鸪天 辛弃疾\n"]  # 训练完，让模型接着这些开头往下写：词牌 作者，\n 另起一行
+max_new_tokens = 100  # 每个开头写多少字
+batch_size = 8  # B：一步同时学几段文本
+block_size = 128  # T：每段多长，也是模型最多能看多远
+n_embed = 128  # C：每个字用多少个数来表示
+n_head = 8  # 注意力头的个数
+n_layer = 4  # Block 叠几层
+learning_rate = 5e-3  # 有预热、有衰减，敢比 v10 大
+max_iters = 1600  # 训练多少步
+eval_interval = 500  # 每隔多少步评估一次
+eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）
+train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证
+
+# ---------- 数据 ----------
+try:
+    text = (Path(__file__).parents[1] / "ci.txt").read_text(encoding="utf-8-sig")
+except (OSError, UnicodeDecodeError) as error:
+    raise SystemExit(f"读不出 ci.txt，请把它放在脚本的上一层文件夹里，并存成 UTF-8 编码。（{error}）")
+
+class Tokenizer:  # 字 ↔ 编号：模型只认得数字
+    def __init__(self, text):
+        self.chars = sorted(set(text))
+        self.stoi = {ch: i for i, ch in enumerate(self.chars)}
+
+    def encode(self, text):
+        return [self.stoi[ch] for ch in text]
+
+    def decode(self, ids):
+        return "".join(self.chars[i] for i in ids)
+
+tokenizer = Tokenizer(text)
+vocab_size = len(tokenizer.chars)  # V：一共有多少种字
+
+# 有错趁早说，别等训练完了才发现
+counts = "batch_size block_size n_embed n_head n_layer eval_interval eval_iters max_iters max_new_tokens"
+for name in counts.split():
+    value, least = globals().get(name, 1), 0 if name.startswith("max_") else 1  # 这一版没有的，不查
+    if type(value) is not int or value < least:
+        raise SystemExit(f"{name} = {value!r} 不行，请改成不小于 {least} 的整数。")
+if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
+    raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
+if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
+    raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
+if n_embed % n_head:
+    raise SystemExit(f"n_embed = {n_embed} 不能被 n_head = {n_head} 整除，没法平分给每个头，请改其中一个。")
+n_train = int(len(text) * train_data_ratio)
+if min(n_train, len(text) - n_train) <= block_size:
+    raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
+                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+poem_starts = {split: [i + 2 for i in range(len(part) - block_size - 2) if part[i:i + 2] == "\n\n"]
+               for split, part in [("train", text[:n_train]), ("val", text[n_train:])]}  # 各首从第几个字起
+if not all(poem_starts.values()):
+    raise SystemExit("ci.txt 里的篇太少，或者篇与篇之间没有空行：训练集、验证集里，空行之后都得还有一篇。")
+unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
+if unknown:
+    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
+
+data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
+train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
+poem_starts = {split: torch.tensor(starts, device=device) for split, starts in poem_starts.items()}  # (首数,)
+prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
+
+# ---------- 模型 ----------
+class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头：按相关程度，取来看得见的字的信息
+    def __init__(self, head_size):  # head_size 简写 hs：这个头的 q、k、v 多宽
+        super().__init__()
+        self.query = nn.Linear(n_embed, head_size, bias=False)  # 我在找什么
+        self.key = nn.Linear(n_embed, head_size, bias=False)  # 我是什么
+        self.value = nn.Linear(n_embed, head_size, bias=False)  # 找到了我，能拿走什么
+        # (block_size, block_size)，第 t 行的 True 是第 t 个字的未来，不许看。buffer 不训练，但随模型搬到 GPU
+        self.register_buffer("mask", torch.ones(block_size, block_size).triu(1).bool())
+
+    def forward(self, x):
+        T = x.shape[1]
+        q = self.query(x)  # (B, T, C) -> (B, T, hs)
+        k = self.key(x)  # (B, T, C) -> (B, T, hs)
+        v = self.value(x)  # (B, T, C) -> (B, T, hs)
+        # 第 t 行是第 t 个字给各个字打的分。q、k 的数若互不相干、平均 0、方差 1，乘积之和的标准差是 √hs；
+        # 除回去，免得有的分太大，softmax 只盯一个字
+        weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
+        weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))  # -inf 经过 softmax 就是 0，(B, T, T)
+        weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1
+        return weights @ v  # (B, T, T) @ (B, T, hs) -> (B, T, hs)
+
+class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来
+    def __init__(self):
+        super().__init__()
+        self.heads = nn.ModuleList([Head(n_embed // n_head) for _ in range(n_head)])  # 换成 list，参数学不到
+        self.proj = nn.Linear(n_embed, n_embed)  # (C, C) 和 (C,)
+
+    def forward(self, x):
+        # n_head 个 (B, T, hs) 拼成 (B, T, C)，再投影，还是 (B, T, C)
+        return self.proj(torch.cat([head(x) for head in self.heads], dim=-1))
+
+class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(n_embed, 4 * n_embed),  # (B, T, C) -> (B, T, 4C)
+            nn.ReLU(),  # 负数变成 0
+            nn.Linear(4 * n_embed, n_embed),  # (B, T, 4C) -> (B, T, C)
+        )
+
+    def forward(self, x):
+        return self.net(x)  # (B, T, C)
+
+class Block(nn.Module):  # 交流一次，思考一次，合成一层
+    def __init__(self):
+        super().__init__()
+        self.attention = MultiHeadAttention()
+        self.feed_forward = FeedForward()
+        self.ln1 = nn.LayerNorm(n_embed)  # 每个位置的 C 个数拉回平均 0、方差 1，再各乘一个、加一个可以学的数
+        self.ln2 = nn.LayerNorm(n_embed)
+
+    def forward(self, x):
+        x = x + self.attention(self.ln1(x))  # (B, T, C)
+        x = x + self.feed_forward(self.ln2(x))  # (B, T, C)
+        return x
+
+class BabyGPT(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量：一张可以学的表，(V, C)
+        self.position_embedding = nn.Embedding(block_size, n_embed)  # 每个位置一个向量，(block_size, C)
+        self.blocks = nn.Sequential(*[Block() for _ in range(n_layer)])
+        self.ln_f = nn.LayerNorm(n_embed)  # 残差一路加下来，出口再归一次
+        self.lm_head = nn.Linear(n_embed, vocab_size)  # 由向量猜下一个字：给每种字打一个分，(V, C) 和 (V,)
+
+    def forward(self, idx, targets=None):
+        x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
+        x = x + self.position_embedding(torch.arange(idx.shape[1], device=idx.device))  # (B, T, C) + (T, C)
+        x = self.blocks(x)  # (B, T, C)
+        x = self.ln_f(x)  # (B, T, C)
+        if targets is None:  # 生成时只用得着最后一个字
+            return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
+        logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
+        # 和二元模型的 loss 是一回事：打分经 softmax 变成概率，再取 -ln P(答案) 的平均
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
+        return logits, loss
+
+    @torch.no_grad()  # 只写不学，不用记账求梯度
+    def generate(self, idx, max_new_tokens):
+        for _ in range(max_new_tokens):
+            logits, _ = self(idx[:, -block_size:])  # 位置只有 block_size 个，再早的看不到；(B, ≤T) -> (B, V)
+            probs = F.softmax(logits, dim=-1)  # 打分变概率：取 e 的次方，再除以总和；(B, V)
+            idx_next = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(B, 1)
+            idx = torch.cat([idx, idx_next], dim=1)  # (B, T) -> (B, T+1)
+        return idx
+
+def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案 y 就是 x 往后错一个字
+    index = starts[:, None] + torch.arange(block_size, device=device)  # (B, 1) + (T,) -> (B, T)
+    return data[index], data[index + 1]  # (B, T), (B, T)
+
+@torch.no_grad()  # 只打分，不学习，不用记账求梯度
+def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：哪一版、哪一步的 loss，都能直接比
+    losses = {}
+    model.eval()  # 这一版没有 Dropout，eval、train 没有差别；留着是规矩，哪天加回来不会忘
+    for split, data in [("train", train_data), ("val", val_data)]:
+        n = eval_iters * max(1, 512 // block_size)  # 一共考几段
+        starts = poem_starts[split][torch.arange(n, device=device) * len(poem_starts[split]) // n]  # (n,)
+        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]  # 分批，省内存
+        losses[split] = sum(model(x, y)[1].item() for x, y in batches) / eval_iters
+    model.train()
+    return losses
+
+# ---------- 训练 ----------
+model = BabyGPT().to(device)
+# AdamW 比 SGD 多三样：动量（沿用前几步的方向）、每个参数各有步长、权重衰减（每步往 0 拉一点）
+optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)  # fused：所有参数一次更新完
+print(f"设备 {device}，词表 {vocab_size} 字，参数 {sum(p.numel() for p in model.parameters()):,} 个")
+print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
+
+start_time = time.perf_counter()
+eval_seconds = 0.0
+for step in range(max_iters + 1):
+    if step % eval_interval == 0 or step == max_iters:
+        if device != "cpu":
+            torch.accelerator.synchronize()  # GPU 是异步的：等它真的算完，再看表
+        train_seconds = time.perf_counter() - start_time - eval_seconds
+        speed = step * batch_size * block_size / train_seconds  # 每秒学多少字，不算评估花的时间
+        losses = estimate_loss()
+        if not math.isfinite(losses["train"]):
+            raise SystemExit(f"第 {step} 步 loss 成了 {losses['train']}，多半是 learning_rate 太大，请改小。")
+        elapsed = time.perf_counter() - start_time
+        eval_seconds = elapsed - train_seconds
+        remaining = f"{elapsed / step * (max_iters - step):.0f}" if step else "?"
+        print(f"step {step:5d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
+              f" | {speed:,.0f} tokens/s | 已用 {elapsed:.0f} 秒，还需 {remaining} 秒", flush=True)
+    if step == max_iters:
+        break
+    warmup = min(1, (step + 1) / 100)  # 头 100 步由慢到快，先别急着迈大步
+    decay = 0.5 * (1 + math.cos(math.pi * step / max_iters))  # 再沿余弦曲线慢慢减到 0，好停在谷底
+    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay
+    # 抽 B 首，从各自的头一个字起，(B,)
+    starts = poem_starts["train"][torch.randint(len(poem_starts["train"]), (batch_size,), device=device)]
+    x, y = get_batch(train_data, starts)  # (B, T), (B, T)
+    logits, loss = model(x, y)  # (B, T, V), ()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+# ---------- 采样 ----------
+model.eval()
+for idx in prompt_ids:
+    print("-" * 20)
+    print(tokenizer.decode(model.generate(idx, max_new_tokens)[0].tolist()))
