@@ -6,7 +6,7 @@
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
 看什么：少了这些，loss 没有变坏。要做的少一点，快不快看机器。
 试试：把 ln_f 那一行去掉（forward 里也去掉），loss 会差多少？
-自测：这一版比 v14 少了多少个参数？答案在 docs/answers.md。
+自测：这一版比 v14 少了多少个参数？
 """
 import math
 import signal

@@ -1,13 +1,13 @@
 """v17：SwiGLU。前馈网络添一道门：放多少过去，由字自己定。
 
-改动：C → 4C → ReLU → C 换成 down(silu(gate(x)) * up(x))：up 是内容，gate 是门，逐个相乘。三个矩阵各是 8/3 C 宽，
-      参数和原来一样多。silu(x) = x · sigmoid(x)，是磨圆了的 ReLU。
+改动：C → 4C → ReLU → C 换成 down(silu(gate(x)) * up(x))：up 是内容，gate 是门，逐个相乘。三个矩阵
+      各是 8/3 C 宽，参数和原来一样多。silu(x) = x · sigmoid(x)，是磨圆了的 ReLU。
       出处：Shazeer《GLU Variants Improve Transformer》（2020）。
 运行：python modern/babygpt_v17_swiglu.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
 看什么：这么小的模型上，loss 几乎看不出差别；大模型上它略好，成了标配。
 试试：silu 换成 relu 的平方（F.relu(…) ** 2），loss 是多少？
-自测：8 * n_embed // 3 换成 4 * n_embed，参数多几成？答案在 docs/answers.md。
+自测：8 * n_embed // 3 换成 4 * n_embed，参数多几成？
 """
 import math
 import signal

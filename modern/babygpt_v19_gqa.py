@@ -6,7 +6,7 @@
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
 看什么：参数少了一点，loss 差不多；省下的要到 v22 才用得上。
 试试：n_kv_head = 1（MQA），loss 差多少？n_kv_head = 8 呢？
-自测：T = 128，n_layer = 4，存一段前文的 k、v，n_kv_head = 8 和 4 各要多少个数？答案在 docs/answers.md。
+自测：T = 128，n_layer = 4，存一段前文的 k、v，n_kv_head = 8 和 4 各要多少个数？
 """
 import math
 import signal

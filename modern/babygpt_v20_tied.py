@@ -2,12 +2,13 @@
 
 改动：lm_head.weight 就是 token_embedding.weight，参数少三分之一。梯度从两头来：进门一份，出门一份。
       nn.Embedding 默认按标准差 1 初始化，拿去打分，一上来就满口胡话（loss 远大于 ln V），所以改成 0.02。
-      出处：Press、Wolf《Using the Output Embedding to Improve Language Models》（2017）。架构到这里就是 Qwen3。
+      出处：Press、Wolf《Using the Output Embedding to Improve Language Models》（2017）。
+      架构到这里就是 Qwen3。
 运行：python modern/babygpt_v20_tied.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
 看什么：第 0 步的 loss 还在 ln V 附近；用 AdamW 学，比不共用的要差一点。
 试试：去掉 init 那一行，第 0 步的 loss 是多少？最后呢？
-自测：模型里 V × C 的矩阵原来有几个，现在几个？答案在 docs/answers.md。
+自测：模型里 V × C 的矩阵原来有几个，现在几个？
 """
 import math
 import signal

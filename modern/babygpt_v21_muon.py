@@ -7,7 +7,7 @@
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
 看什么：模型一字不改，只换优化器，loss 和格律都好一截；每一步慢一点。
 试试：muon_learning_rate 改成 0.02、0.005，各是多少？
-自测：词表那个矩阵也是二维的，为什么不交给 Muon？答案在 docs/answers.md。
+自测：词表那个矩阵也是二维的，为什么不交给 Muon？
 """
 import math
 import signal

@@ -1,13 +1,13 @@
 """v22：KV cache。写字时，前文的 k、v 存着不重算；几首一起写，写完一首停一首。
 
-改动：地方一次占好（预分配），新字的 k、v 填进去，位置从 start 数起。有了 RoPE，旋转过的 k 也能存。训练不用缓存，
-      一字不变。SDPA 的 is_causal 是照左上角对齐的：有前文时若一次来几个字，就会遮错，这里每次只来一个，不用遮。
+改动：地方一次占好（预分配），新字的 k、v 填进去，位置从 start 数起。训练不用缓存，和 v21 一样。
+      SDPA 的 is_causal 照左上角对齐，有前文时若一次来几个字，就会遮错；这里每次只来一个，不用遮。
       写到空行就算一首写完，其余的接着写，都写完就停。
 运行：python modern/babygpt_v22_kv_cache.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
 看什么：训练和 v21 一模一样；样文写到空行就停，快得多。
 试试：采样处改成一次写 64 首：model.generate(idx.repeat(64, 1), max_new_tokens)，要几秒？
-自测：缓存有多少个数、多少 KB？（batch 1）答案在 docs/answers.md。
+自测：缓存有多少个数、多少 KB？（batch 1）
 """
 import math
 import signal
@@ -184,7 +184,7 @@ class BabyGPT(nn.Module):
 
     @torch.no_grad()  # 只写不学，不用记账求梯度
     def generate(self, idx, max_new_tokens):
-        first, start = max(0, idx.shape[1] - block_size), 0  # 从第 first 个字看起，头 start 个的 k、v 在缓存里
+        first, start = max(0, idx.shape[1] - block_size), 0  # 从第 first 个字看起，头 start 个在缓存里
         ended = torch.zeros(len(idx), 1, dtype=torch.bool, device=idx.device)  # 哪几首写完了，(B, 1)
         for _ in range(max_new_tokens):
             if idx.shape[1] - first > block_size:  # 窗口满了：留下最近一半，从头读

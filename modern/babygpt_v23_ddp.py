@@ -1,14 +1,14 @@
 """v23：DDP（数据并行）。几个进程各学一批里的几行，梯度取平均，就等于一个进程学整批。
 
-改动：torchrun 起 W 个进程，用环境变量告诉每个进程它是第几个。模型各有一份，抽的行一样，各取各的；backward 时梯度
-      自动取平均（all-reduce），所以参数始终一样。CPU 走 gloo，GPU 走 nccl。有 NVIDIA GPU 时再加两样：矩阵乘法用
-      bf16（16 位的数，autocast），torch.compile 把许多小步合成几个大的（都没量过）。
-运行：python modern/babygpt_v23_ddp.py；torchrun --nproc_per_node=2 modern/babygpt_v23_ddp.py
+改动：torchrun 起 W 个进程，环境变量说明自己是第几个。模型各有一份，抽的行一样，各学各的；
+      backward 时梯度自动取平均（all-reduce），所以参数始终一样。有 NVIDIA GPU 时再加两样：
+      矩阵乘法用 bf16（16 位的数），torch.compile 把许多小步合成几个大的（都没量过）。
+运行：python modern/babygpt_v23_ddp.py，或者
+      torchrun --nproc_per_node=2 modern/babygpt_v23_ddp.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
-看什么：python 和 torchrun 打印的 loss 一样（只差舍入）。2 个核上不会更快：一个进程本来就用着两个核。
-试试：torchrun --nproc_per_node=2 modern/babygpt_v23_ddp.py，tokens/s 差多少？多台机器：每台加 --nnodes、
-      --node_rank、--master_addr 再起。
-自测：W 个进程，每步要传多少个数？答案在 docs/answers.md。
+看什么：python 和 torchrun 打印的 loss 一样（只差舍入）。
+试试：照第二行的命令跑，tokens/s 差多少？多台机器：每台加 --nnodes、--node_rank、--master_addr 再起。
+自测：W 个进程，每步要传多少个数？
 """
 import math
 import os
@@ -194,7 +194,7 @@ class BabyGPT(nn.Module):
 
     @torch.no_grad()  # 只写不学，不用记账求梯度
     def generate(self, idx, max_new_tokens):
-        first, start = max(0, idx.shape[1] - block_size), 0  # 从第 first 个字看起，头 start 个的 k、v 在缓存里
+        first, start = max(0, idx.shape[1] - block_size), 0  # 从第 first 个字看起，头 start 个在缓存里
         ended = torch.zeros(len(idx), 1, dtype=torch.bool, device=idx.device)  # 哪几首写完了，(B, 1)
         for _ in range(max_new_tokens):
             if idx.shape[1] - first > block_size:  # 窗口满了：留下最近一半，从头读

@@ -5,7 +5,7 @@
 预期：2 核 CPU 约 ? 分钟，验证 loss 约 ?。
 看什么：写出来的词，约一半句数、句长都合词牌；平仄多半也对。押韵没有学会：和乱填差不多。
 试试：max_iters 减半，验证 loss 差多少？
-自测：base.pth 有多大？先由参数个数估，再看文件。答案在 docs/answers.md。
+自测：base.pth 有多大？先由参数个数估，再看文件。
 """
 import math
 import os
@@ -194,7 +194,7 @@ class BabyGPT(nn.Module):
 
     @torch.no_grad()  # 只写不学，不用记账求梯度
     def generate(self, idx, max_new_tokens):
-        first, start = max(0, idx.shape[1] - block_size), 0  # 从第 first 个字看起，头 start 个的 k、v 在缓存里
+        first, start = max(0, idx.shape[1] - block_size), 0  # 从第 first 个字看起，头 start 个在缓存里
         ended = torch.zeros(len(idx), 1, dtype=torch.bool, device=idx.device)  # 哪几首写完了，(B, 1)
         for _ in range(max_new_tokens):
             if idx.shape[1] - first > block_size:  # 窗口满了：留下最近一半，从头读

@@ -19,7 +19,7 @@ SCRIPTS = [*BASELINES, "pytorch_5min.py", *VERSIONS, SAMPLER]
 HOME = tempfile.TemporaryDirectory()
 
 # 小模型：几秒跑完，又样样俱全
-TINY = dict(batch_size=4, block_size=16, n_embed=16, n_head=2, n_layer=2, eval_iters=2, max_iters=0, max_new_tokens=5)
+TINY = dict(batch_size=4, block_size=16, n_embed=16, n_head=2, n_kv_head=1, n_layer=2, eval_iters=2, max_iters=0, max_new_tokens=5)
 
 
 def environment(**extra):

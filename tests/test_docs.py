@@ -34,7 +34,7 @@ def test_insert(tmp_path):
 
 
 def test_first_screen_shows_a_poem_the_best_model_wrote(results):
-    best = min(measure.SCRIPTS, key=lambda name: measure.summary(results, name)["val_loss"])
+    best = min(measure.FIRST_ARC, key=lambda name: measure.summary(results, name)["val_loss"])
     assert best == V[11] and measure.poem(results).replace("> ", "").replace("<br>", "").rstrip("\n") in measure.first(results, best)["samples"][0]
     assert README.index("<!-- poem -->") < README.index("python simplemodel.py\n```") < README.index("pip install -r requirements.txt")
 

@@ -12,9 +12,14 @@ import pytest
 
 import helpers
 from helpers import MODERN, ROOT, SAMPLER, SCRIPTS, TWINS, V, VERSIONS
+from scripts import number
 
 ROAD = ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS]
-BOUNDS = dict(zip(ROAD[1:], (65, 60, 8, 20, 11, 12, 16, 4, 4, 8, 8, 34, 77)))  # 和前一份比，最多改几行代码
+SECOND = [V[11], *MODERN]  # 第二段路从 v11 接着走
+BOUNDS = dict(zip([*ROAD[1:], *MODERN], (
+    65, 60, 8, 20, 11, 12, 16, 4, 4, 8, 8, 34, 77,
+    46, 42, 16, 20, 14, 6, 10, 6, 14, 34, 34, 40,
+)))  # 和前一份比，最多改几行代码
 SCHEDULE = {"warmup", "decay", "optimizer"}  # v11 的学习率三行，各自赋值给谁
 
 
@@ -44,7 +49,7 @@ def without_docstrings(text):
     return ast.dump(tree)
 
 
-@pytest.mark.parametrize("before, after", list(zip(ROAD, ROAD[1:])))
+@pytest.mark.parametrize("before, after", [*zip(ROAD, ROAD[1:]), *zip(SECOND, SECOND[1:])])
 def test_diff_to_the_version_before(before, after):
     changed = [line for line in difflib.ndiff(code_lines(source(before)), code_lines(source(after))) if line[0] in "+-"]
     assert len(changed) <= BOUNDS[after], "\n".join(changed)
@@ -90,6 +95,28 @@ def test_the_frame_stands_before_v1():
         assert len(gone) <= 3, (piece, gone)
 
 
+@pytest.mark.parametrize("before, after", list(zip(SECOND[1:], SECOND[2:])))
+def test_what_a_modern_version_does_not_teach_is_untouched(before, after):
+    a, b = pieces(before), pieces(after)
+    touched = {
+        14: {"Head", "MultiHeadAttention"}, 15: {"MultiHeadAttention", "FeedForward", "Block", "BabyGPT"},
+        16: {"rotate", "MultiHeadAttention", "BabyGPT"}, 17: {"FeedForward"}, 18: {"MultiHeadAttention"}, 19: {"MultiHeadAttention"},
+        20: {"BabyGPT"}, 21: {"training"}, 22: {"rotate", "MultiHeadAttention", "Block", "BabyGPT", "generate"},
+        23: {"training", "sampling"}, 24: {"training"},
+    }[number(after)]
+    assert {piece for piece in a.keys() | b.keys() if a.get(piece) != b.get(piece)} == touched
+
+
+@pytest.mark.parametrize("name", MODERN[1:9])
+def test_hyperparameters_are_the_same_in_v13_to_v21(name):
+    def assigned(name):
+        text = source(name).split("# ---------- 超参数")[1].split("# ---------- 数据")[0]
+        return {line.split("  #")[0] for line in text.split("\n") if re.match(r"\w+ = ", line)}
+
+    more = {line.split(" = ")[0] for line in assigned(name) - assigned(MODERN[0])}
+    assert assigned(MODERN[0]) <= assigned(name) and more <= {"n_kv_head", "muon_learning_rate"}
+
+
 def guards(name):
     """开头的几种检查：动了输出的那几行、整数、比例、prompts、生字，名字 → 源码。"""
     text = source(name)
@@ -105,7 +132,7 @@ def guards(name):
     return found
 
 
-@pytest.mark.parametrize("name", ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS[1:]])
+@pytest.mark.parametrize("name", ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS[1:], *MODERN])
 def test_checks_are_the_same_everywhere(name):
     assert guards(name).keys() == guards(V[1]).keys()
     same = guards(V[1]).keys() - ({"stdout"} if name == V[12] else set())  # v12 断了管道也要接着训练
@@ -150,7 +177,7 @@ def test_commented_twin_is_the_same_code(name, twin):
     assert len(comments) > 0.5 * len(code_lines(source(twin))), "逐行注释版，注释太少了"
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", [*SCRIPTS, *MODERN])
 def test_lines_as_the_reader_sees_them(name):
     text = source(name)
     for number, line in enumerate(text.split("\n"), 1):
@@ -161,7 +188,7 @@ def test_lines_as_the_reader_sees_them(name):
     assert re.match('r?"""[^\n]+[。？！]\n\n', text), "开头要有文档字符串，第一行说概念"
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", [*SCRIPTS, *MODERN])
 def test_self_contained(name):
     allowed = set(sys.stdlib_module_names) | {"torch"}
     if name == V[12]:

@@ -1,13 +1,15 @@
-"""快不快：和通常的写法比训练，和机器的矩阵乘法上限比 v11，和 transformers 的 GPT-2 比采样。
+"""快不快：和通常的写法比训练，和机器的矩阵乘法上限比 v11、v24，和 transformers 的 GPT-2、Qwen3 比采样。
 
 用法：
     pip install -r tools/requirements.txt && python tools/bench.py
 
-三件事都在这一次运行里量，别同时跑别的程序；结果写到 docs/bench.md。每个数量 REPEATS 次取中位数。
+几件事都在这一次运行里量，别同时跑别的程序；结果写到 docs/bench.md。每个数量 REPEATS 次取中位数。
 1. 训练：v10 的模型，batch 32、block 8、n_embed 32、3 层。通常的写法是：不带 fused 的 AdamW，逐段切片再 stack 成批，
    每 200 步评估一次、train 和 val 各随机抽 100 批，生成时算所有位置的 logits。
 2. v11 的 CPU 一套：每秒做多少浮点运算，占这台机器大矩阵乘法速度的几成。
 3. 采样器：权重随机，从 1 个字写满窗口；有缓存、没缓存、同样大小的 GPT-2。
+4. v13 和 v14：同样的模型，SDPA 快多少。
+5. v22 的缓存：一次写 1 首、64 首，从 1 个字写满窗口；和没有缓存的 v21、transformers 的 Qwen3（同样的权重，它自己的缓存）比。
 """
 
 import builtins
@@ -21,6 +23,7 @@ import time
 from pathlib import Path
 from unittest import mock
 
+import export_hf
 import torch
 import torch.nn.functional as F
 from scripts import ROOT, V, edit, load
@@ -135,25 +138,97 @@ def operations(namespace):
     return 6 * matrices + 12 * namespace["n_layer"] * namespace["block_size"] * namespace["n_embed"]
 
 
+def briefly(number, folder):
+    """第 number 版的 CPU 一套训练 100 步，全局变量（dict）；speed 是每秒多少字。"""
+    return load(edit(V[number], folder, device="cpu", max_iters=100, eval_interval=100, eval_iters=1, max_new_tokens=1))
+
+
 def ceiling_table(folder):
     """第 2 件事（Markdown）。"""
     a = torch.randn(2048, 2048)
     limit = 2 * 2048**3 / median(lambda: seconds(lambda: [a @ a for _ in range(5)]) / 5)
+    rows = []
+    for number in (11, 24):
+        flops = operations(briefly(number, folder))
+        tokens_per_s = median(lambda: briefly(number, folder)["speed"])
+        rows.append(
+            f"| v{number} | {tokens_per_s:,.0f} | {flops / 1e6:.1f} | {tokens_per_s * flops / 1e9:.0f} | {tokens_per_s * flops / limit:.0%} |"
+        )
+    body = "\n".join(rows)
+    return f"""## v11、v24 的 CPU 一套，用上了机器的几成
 
-    def run():
-        return load(edit(V[11], folder, device="cpu", max_iters=100, eval_interval=100, eval_iters=1, max_new_tokens=1))
+上限是 2048 × 2048 矩阵乘法：{limit / 1e9:.0f} GFLOP/s。
 
-    flops = operations(run())
-    tokens_per_s = median(lambda: run()["speed"])
-    return f"""## v11 的 CPU 一套，用上了机器的几成
+| | 训练，每秒多少字 | 一个字，MFLOP | GFLOP/s | 占上限 |
+| --- | ---: | ---: | ---: | ---: |
+{body}
+"""
 
-| | |
-| --- | ---: |
-| 2048 × 2048 矩阵乘法，GFLOP/s | {limit / 1e9:.0f} |
-| v11 训练，每秒多少字 | {tokens_per_s:,.0f} |
-| v11 训练一个字，MFLOP | {flops / 1e6:.1f} |
-| v11 训练，GFLOP/s | {tokens_per_s * flops / 1e9:.0f} |
-| 占上限 | {tokens_per_s * flops / limit:.0%} |
+
+def sdpa_table(folder):
+    """第 4 件事（Markdown）：轮流量。"""
+    pairs = [(briefly(13, folder)["speed"], briefly(14, folder)["speed"]) for _ in range(REPEATS)]
+    before, after = (statistics.median(column) for column in zip(*pairs))
+    return f"""## v13、v14：SDPA
+
+训练，每秒多少字：v13 {before:,.0f}，v14 {after:,.0f}，快到 {after / before:.2f} 倍。各跑 {REPEATS} 次，轮流跑，取中位数。
+"""
+
+
+@torch.no_grad()
+def writing(model, batch, count):
+    """model 一次写 batch 首、各 count 个字，每秒多少字。"""
+    return batch * count / seconds(lambda: model.generate(torch.zeros(batch, 1, dtype=torch.long), count))
+
+
+def cache_table(folder):
+    """第 5 件事（Markdown）。"""
+    small = dict(device="cpu", max_iters=0, max_new_tokens=1, eval_iters=1)
+    v21, v22 = (load(edit(V[number], folder, **small)) for number in (21, 22))
+    model = v22["model"]
+    with torch.no_grad():  # 换行写不出来：每一首都写满
+        model.token_embedding.weight[v22["tokenizer"].stoi["\n"]] = 0
+        model.token_embedding.weight *= 5
+    v21["model"].load_state_dict(model.state_dict())
+    theirs = export_hf.qwen3(v22, v22["vocab_size"], model.state_dict())
+    count = v22["block_size"] - 1
+    rows = []
+    for batch in (1, 64):
+        start = torch.zeros(batch, 1, dtype=torch.long)
+
+        def library():
+            theirs.generate(
+                start, max_new_tokens=count, do_sample=True, top_k=0, top_p=1.0, use_cache=True, pad_token_id=0,
+                attention_mask=torch.ones_like(start),
+            )
+
+        def bare():
+            new, cache = start, None
+            with torch.no_grad():
+                for _ in range(count):
+                    out = theirs(new, past_key_values=cache, use_cache=True, logits_to_keep=1)
+                    cache = out.past_key_values
+                    new = torch.multinomial(F.softmax(out.logits[:, -1], dim=-1), 1)  # (B, 1)
+
+        library(), writing(model, batch, count)  # 热身
+        runs = [
+            (writing(model, batch, count), writing(v21["model"], batch, count), batch * count / seconds(library), batch * count / seconds(bare))
+            for _ in range(REPEATS)
+        ]
+        on, off, library_speed, bare_speed = (statistics.median(column) for column in zip(*runs))
+        cache = 4 * v22["n_layer"] * model.blocks[0].attention.cache.numel()
+        rows.append(
+            f"| {batch} | {on:,.0f} | {off:,.0f} | {on / off:.1f} 倍 | {cache / 2**20:.1f} MiB | {library_speed:,.0f} | {bare_speed:,.0f} |"
+        )
+        print(rows[-1], flush=True)
+    body = "\n".join(rows)
+    return f"""## v22：KV cache，每秒写多少字
+
+从 1 个字写满窗口（{v22['block_size']} 个字），权重随机，三家的权重一样，轮流量。
+
+| 一次几首 | v22 | 没有缓存（v21） | 快 | 缓存 | Qwen3 `generate()` | Qwen3 裸循环 |
+| ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+{body}
 """
 
 
@@ -241,7 +316,7 @@ def main():
 
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
         folder = Path(name)
-        tables = [part(folder) for part in (train_table, ceiling_table, sample_table)]
+        tables = [part(folder) for part in (train_table, ceiling_table, sample_table, sdpa_table, cache_table)]
     OUTPUT.write_text(
         "# 快不快\n\n"
         f"由 `tools/bench.py` 一次跑完：{os.cpu_count()} 核 CPU，{platform.system()} {platform.machine()}，"

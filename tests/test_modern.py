@@ -1,0 +1,467 @@
+"""第二段路每一版的概念，用行为来证明。"""
+
+import copy
+import math
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import helpers  # 先于 export_hf：它把 tools/ 放进了 sys.path
+import export_hf
+from helpers import V
+
+MODERN = range(13, 25)
+BIG = dict(n_embed=32, n_head=4, n_kv_head=2)
+
+
+@pytest.fixture
+def version(loaded):
+    """version(n, **hyper)：第 n 版的小模型。"""
+    return lambda number, **hyper: loaded(V[number], **hyper)
+
+
+def some_idx(namespace, B=2, T=16, seed=0):
+    return torch.randint(namespace["vocab_size"], (B, T), generator=torch.Generator().manual_seed(seed))
+
+
+def all_logits(namespace, idx):
+    """(B, T) -> (B, T, V)"""
+    with torch.no_grad():
+        return namespace["model"](idx, idx)[0]
+
+
+def attend(namespace, module, x):
+    """注意力模块的输出；v22 起多一个参数，None 就是不用缓存。"""
+    with torch.no_grad():
+        return module(x, None) if "start" in module.forward.__code__.co_varnames[:module.forward.__code__.co_argcount] else module(x)
+
+
+@pytest.mark.parametrize("number", MODERN)
+def test_sees_the_past_and_not_the_future(version, number):
+    namespace = version(number, **BIG)
+    idx = some_idx(namespace)
+    before = all_logits(namespace, idx)
+    for t in (0, 5, 15):
+        changed = idx.clone()
+        changed[:, t] = (changed[:, t] + 1) % namespace["vocab_size"]
+        after = all_logits(namespace, changed)
+        torch.testing.assert_close(after[:, :t], before[:, :t], rtol=0, atol=1e-6)
+        assert not torch.allclose(after[:, 15], before[:, 15])
+
+
+@pytest.mark.parametrize("number", MODERN)
+def test_last_logits_are_the_last_of_all(version, number):
+    namespace = version(number, **BIG)
+    idx = some_idx(namespace)
+    torch.testing.assert_close(namespace["model"](idx)[0], all_logits(namespace, idx)[:, -1])
+
+
+class TestWholePoems:
+    def test_rows_start_where_a_poem_starts(self, version):
+        namespace = version(13)
+        for split, data in (("train", namespace["train_data"]), ("val", namespace["val_data"])):
+            starts = namespace["poem_starts"][split]
+            text = namespace["tokenizer"].decode(data.tolist())
+            blanks = [k + 2 for k in range(len(text)) if text[k:k + 2] == "\n\n" and k + 2 < len(text) - 16]
+            assert starts.tolist() == blanks and len(blanks) > 10
+            namespace["get_batch"](data, starts[-1:])  # 最后一首后面，字还够
+
+    def test_training_and_exam_use_them(self, tmp_path, corpus, monkeypatch):
+        script = helpers.edit(V[13], tmp_path, corpus=corpus, **{**helpers.TINY, "max_iters": 3})
+        source = script.read_text(encoding="utf-8")
+        script.write_text(source.replace("    return data[index], data[index + 1]", "    seen.append((data, starts))\n    return data[index], data[index + 1]")
+                          .replace("def get_batch", "seen = []\n\ndef get_batch"), encoding="utf-8")
+        namespace = helpers.load(script)
+        for data, starts in namespace["seen"]:
+            split = "train" if data is namespace["train_data"] else "val"
+            assert set(starts.tolist()) <= set(namespace["poem_starts"][split].tolist())
+
+    def test_exam_is_even_and_never_changes(self, version, monkeypatch):
+        namespace = version(13, eval_iters=2)
+        seen, get_batch = [], namespace["get_batch"]
+        monkeypatch.setitem(namespace, "get_batch", lambda data, starts: seen.append(starts) or get_batch(data, starts))
+        state = torch.get_rng_state()
+        assert namespace["estimate_loss"]() == namespace["estimate_loss"]() and torch.equal(torch.get_rng_state(), state)
+        train = torch.cat(seen[:2])
+        every = namespace["poem_starts"]["train"]
+        assert train.tolist() == [every[k * len(every) // 64].item() for k in range(64)]
+
+    @pytest.mark.parametrize("number", MODERN)
+    def test_text_without_blank_lines(self, number, tmp_path):
+        with pytest.raises(SystemExit, match="空行"):
+            helpers.load(helpers.edit(V[number], tmp_path, corpus="春江潮水连海平\n" * 90, prompts=["春"], **helpers.TINY))
+
+    def test_too_few_poems(self, tmp_path):
+        with pytest.raises(SystemExit, match="篇太少"):
+            helpers.load(helpers.edit(V[13], tmp_path, corpus="春江\n\n" + "潮水连海平\n" * 90, prompts=["春"], **helpers.TINY))
+
+    def test_no_dropout_is_left(self, version):
+        model = version(13)["model"].train()
+        assert not [m for m in model.modules() if isinstance(m, torch.nn.Dropout)] and "dropout" not in version(13)
+
+
+def v13_as_v14(v13, v14):
+    """v13 各头的矩阵上下叠起来，放进 v14。"""
+    weights = v13["model"].state_dict()
+    merged = {key: value for key, value in weights.items() if ".heads." not in key}
+    for layer in range(v13["n_layer"]):
+        for part in ("query", "key", "value"):
+            heads = [weights[f"blocks.{layer}.attention.heads.{k}.{part}.weight"] for k in range(v13["n_head"])]
+            merged[f"blocks.{layer}.attention.{part}.weight"] = torch.cat(heads)
+    model = v14["BabyGPT"]()
+    model.load_state_dict(merged)
+    return model
+
+
+def test_v14_is_v13(version):
+    v13, v14 = version(13, **BIG), version(14, **BIG)
+    idx = some_idx(v13)
+    model = v13_as_v14(v13, v14)
+    for T in (1, 7, 16):
+        with torch.no_grad():
+            torch.testing.assert_close(model(idx[:, :T], idx[:, :T])[0], all_logits(v13, idx[:, :T]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("number", range(15, 25))
+def test_rms_norm_and_no_biases(version, number):
+    model = version(number)["model"]
+    assert not [name for name, _ in model.named_parameters() if name.endswith("bias")]
+    x = 3 * torch.randn(2, 5, 16) + 1
+    out = copy.deepcopy(model.blocks[0].ln1)
+    out.weight.data.fill_(1)
+    torch.testing.assert_close(out(x), x / x.pow(2).mean(-1, keepdim=True).sqrt())
+    assert not torch.allclose(out(x).mean(-1), torch.zeros(2, 5), atol=1e-3), "不减平均"
+
+
+class TestRope:
+    def rotate(self, namespace, x):
+        rotate = namespace["rotate"]
+        return rotate(x, 0) if rotate.__code__.co_argcount == 2 else rotate(x)
+
+    @pytest.mark.parametrize("number", range(16, 25))
+    def test_only_distance_counts(self, version, number):
+        namespace = version(number, **BIG)
+        q, k = torch.randn(8), torch.randn(8)
+        q, k = (self.rotate(namespace, x.expand(1, 1, 16, 8))[0, 0] for x in (q, k))  # (T, hs)
+        scores = q @ k.T
+        for distance in range(-15, 16):
+            diagonal = scores.diagonal(distance)
+            torch.testing.assert_close(diagonal, diagonal[:1].expand_as(diagonal), rtol=0, atol=1e-4)
+        assert scores[0].std() > 0.01, "远近不同，打分不同"
+
+    @pytest.mark.parametrize("number", [16, 22])
+    def test_norms_are_kept(self, version, number):
+        x = torch.randn(2, 4, 16, 8)
+        torch.testing.assert_close(self.rotate(version(number, **BIG), x).norm(dim=-1), x.norm(dim=-1))
+
+    def test_against_complex_numbers(self, version):
+        """第 i 个和第 i + hs/2 个数当成一个复数，乘上 e^(i·位置·10000^(−2i/hs))。"""
+        x = torch.randn(1, 1, 16, 8)
+        turn = torch.arange(16.)[:, None] * 10000 ** (-torch.arange(4.) / 4)
+        turned = torch.complex(x[..., :4], x[..., 4:]) * torch.polar(torch.ones_like(turn), turn)
+        torch.testing.assert_close(self.rotate(version(16, **BIG), x), torch.cat([turned.real, turned.imag], -1))
+
+    def test_shifting_a_text_changes_no_logit(self, version, monkeypatch):
+        namespace = version(16, **BIG)
+        idx = some_idx(namespace)
+        before = all_logits(namespace, idx)
+        step = namespace["frequencies"]
+        monkeypatch.setitem(namespace, "angles", (torch.arange(16)[:, None] + 10) * step)
+        torch.testing.assert_close(all_logits(namespace, idx), before, rtol=0, atol=1e-4)
+        monkeypatch.setitem(namespace, "angles", 2 * torch.arange(16)[:, None] * step)
+        assert not torch.allclose(all_logits(namespace, idx), before, atol=1e-3), "间隔变了，打分要变"
+
+    @pytest.mark.parametrize("number", range(16, 25))
+    def test_odd_heads(self, number, tmp_path, corpus):
+        with pytest.raises(SystemExit, match="奇数"):
+            helpers.load(helpers.edit(V[number], tmp_path, corpus=corpus, **{**helpers.TINY, "n_embed": 6, "n_head": 2}))
+
+
+def test_swiglu(version):
+    feed_forward = version(17, n_embed=48)["model"].blocks[0].feed_forward
+    x = torch.randn(2, 3, 48)
+    up = feed_forward.up(x)
+    gate = feed_forward.gate(x)
+    torch.testing.assert_close(feed_forward(x), feed_forward.down(gate * gate.sigmoid() * up))
+    parameters = [sum(p.numel() for p in version(n, n_embed=48)["model"].blocks[0].feed_forward.parameters()) for n in (16, 17)]
+    assert parameters[0] == parameters[1], "参数一样多"
+
+
+@pytest.mark.parametrize("number", range(18, 25))
+def test_qk_norm(version, number):
+    """q、k 放大多少倍，都一样。"""
+    namespace = version(number, **BIG)
+    attention = copy.deepcopy(namespace["model"].blocks[0].attention)
+    x = torch.randn(2, 16, 32)
+    before = attend(namespace, attention, x)
+    with torch.no_grad():
+        attention.query.weight *= 100
+        attention.key.weight *= 0.1
+    torch.testing.assert_close(attend(namespace, attention, x), before, rtol=1e-2, atol=1e-3)
+    assert attention.q_norm.weight.shape == attention.k_norm.weight.shape == (8,), "每个头单独归一"
+
+
+def test_before_qk_norm_it_mattered(version):
+    namespace = version(17, **BIG)
+    attention = copy.deepcopy(namespace["model"].blocks[0].attention)
+    x = torch.randn(2, 16, 32)
+    before = attend(namespace, attention, x)
+    with torch.no_grad():
+        attention.query.weight *= 100
+    assert not torch.allclose(attend(namespace, attention, x), before, atol=1e-2)
+
+
+class TestGqa:
+    def test_equals_full_attention_with_repeated_heads(self, version):
+        v18, v19 = version(18, n_embed=32, n_head=4), version(19, **BIG)
+        weights = dict(v19["model"].state_dict())
+        for key in list(weights):
+            if ".key." in key or ".value." in key:
+                weights[key] = weights[key].view(2, 8, 32).repeat_interleave(2, dim=0).reshape(32, 32)
+        model = v18["BabyGPT"]()
+        model.load_state_dict(weights)
+        idx = some_idx(v19)
+        torch.testing.assert_close(model(idx, idx)[0], all_logits(v19, idx), rtol=0, atol=1e-5)
+
+    def test_with_as_many_it_is_v18(self, version):
+        a, b = version(18, n_embed=32, n_head=4, max_iters=5), version(19, n_embed=32, n_head=4, n_kv_head=4, max_iters=5)
+        assert [row[:4] for row in helpers.steps(a["stdout"])] == [row[:4] for row in helpers.steps(b["stdout"])]
+
+    @pytest.mark.parametrize("value", [3, 0, -1, 8, "2", 2.0])
+    @pytest.mark.parametrize("number", range(19, 25))
+    def test_must_divide(self, number, value, tmp_path, corpus):
+        with pytest.raises(SystemExit, match=f"n_kv_head = {value!r}"):
+            helpers.load(helpers.edit(V[number], tmp_path, corpus=corpus, **{**helpers.TINY, "n_head": 4, "n_kv_head": value}))
+
+
+class TestTied:
+    @pytest.mark.parametrize("number", range(20, 25))
+    def test_one_tensor(self, version, number):
+        model = version(number)["model"]
+        assert model.lm_head.weight is model.token_embedding.weight
+        assert "lm_head.weight" not in dict(model.named_parameters()) or "token_embedding.weight" not in dict(model.named_parameters())
+
+    def test_gradients_from_both_uses(self, version):
+        namespace = version(20)
+        model = copy.deepcopy(namespace["model"])
+        idx = torch.tensor([[1, 2, 3]])
+        model(idx, torch.tensor([[2, 3, 4]]))[1].backward()
+        tied = model.token_embedding.weight.grad.clone()
+        apart = version(19)["BabyGPT"]()
+        apart.load_state_dict(model.state_dict())
+        apart(idx, torch.tensor([[2, 3, 4]]))[1].backward()
+        a, b = apart.token_embedding.weight.grad, apart.lm_head.weight.grad
+        assert a.abs().sum() > 0 and b.abs().sum() > 0
+        torch.testing.assert_close(tied, a + b)
+
+    @pytest.mark.parametrize("number", [20, 24])
+    def test_starts_near_chance(self, version, number):
+        namespace = version(number, n_embed=128, n_head=4)
+        assert abs(helpers.steps(namespace["stdout"])[0][3] - math.log(namespace["vocab_size"])) < 0.1
+
+
+class TestMuon:
+    @pytest.mark.parametrize("number", range(21, 25))
+    def test_only_the_blocks_matrices(self, version, number):
+        namespace = version(number, max_iters=2)
+        model, (muon, adamw) = namespace["model"], namespace["optimizers"]
+        assert isinstance(muon, torch.optim.Muon) and isinstance(adamw, torch.optim.AdamW)
+        ids = [{id(p) for group in one.param_groups for p in group["params"]} for one in (muon, adamw)]
+        assert ids[0] == {id(p) for p in model.blocks.parameters() if p.ndim == 2}
+        assert ids[0] | ids[1] == {id(p) for p in model.parameters()} and not ids[0] & ids[1]
+
+    def test_both_follow_the_schedule(self, version):
+        namespace = version(21, max_iters=150, eval_interval=1000)
+        rates = [one.param_groups[0]["lr"] for one in namespace["optimizers"]]
+        decay = 0.5 * (1 + math.cos(math.pi * 149 / 150))
+        assert rates == pytest.approx([namespace["muon_learning_rate"] * decay, namespace["learning_rate"] * decay])
+
+
+class TestCache:
+    @pytest.fixture
+    def namespace(self, version):
+        return version(22, **BIG)
+
+    def test_logits_are_the_same_at_every_step(self, namespace):
+        model, idx = namespace["model"], some_idx(namespace, B=3)
+        full = all_logits(namespace, idx)
+        with torch.no_grad():
+            for prompt in (1, 4):
+                out = model(idx[:, :prompt], start=0)[0]
+                torch.testing.assert_close(out, full[:, prompt - 1], rtol=0, atol=1e-5)
+                for t in range(prompt, 16):
+                    out = model(idx[:, t:t + 1], start=t)[0]
+                    torch.testing.assert_close(out, full[:, t], rtol=0, atol=1e-5)
+
+    def test_writes_what_v21_writes(self, version, namespace):
+        """同样的权重、同样的随机数：窗口满之前，一字不差；v22 写到空行就停。"""
+        v21 = version(21, **BIG)
+        model = v21["BabyGPT"]()
+        model.load_state_dict(namespace["model"].state_dict())
+        idx = some_idx(namespace, B=3, T=2)
+        torch.manual_seed(1)
+        a = model.generate(idx, 14)
+        torch.manual_seed(1)
+        b = namespace["model"].generate(idx, 14)
+        assert torch.equal(a[:, :b.shape[1]], b), "（这几行里没有空行）"
+
+    def test_bytes(self, namespace):
+        namespace["model"].generate(some_idx(namespace, B=3, T=2), 3)
+        cache = namespace["model"].blocks[0].attention.cache
+        assert cache.shape == (2, 3, 2, 16, 8)
+
+    def test_ragged_ends(self, namespace, monkeypatch):
+        """几行各在各的地方写完：写完的补换行，都写完就停。"""
+        newline = namespace["tokenizer"].stoi["\n"]
+        script = {0: [5, newline, newline, 7, 7, 7], 1: [newline, newline, 8, 8, 8, 8], 2: [6, 6, newline, 6, newline, newline]}
+        model = namespace["model"]
+        steps = iter(range(6))
+
+        def forward(idx, start=None):
+            t = next(steps)
+            logits = torch.full((3, namespace["vocab_size"]), -1e9)
+            for row in range(3):
+                logits[row, script[row][t]] = 0
+            return logits, None
+
+        monkeypatch.setattr(model, "forward", forward)
+        out = model.generate(torch.full((3, 2), 9), 50)[:, 2:].tolist()
+        assert out == [[5, newline, newline] + [newline] * 3, [newline, newline] + [newline] * 4, script[2]]
+
+    def test_window_full(self, namespace):
+        """写过了窗口：留下最近一半，从头读；照着做一遍，一样。"""
+        model, idx = namespace["model"], some_idx(namespace, B=2, T=3)
+        torch.manual_seed(3)
+        out = model.generate(idx, 40)
+        torch.manual_seed(3)
+        first, expected = 0, idx
+        while expected.shape[1] < out.shape[1]:
+            if expected.shape[1] - first > 16:
+                first = expected.shape[1] - 8
+            probs = F.softmax(all_logits(namespace, expected[:, first:])[:, -1], dim=-1)
+            expected = torch.cat([expected, torch.multinomial(probs, 1)], dim=1)
+        assert out.shape[1] == 43 and torch.equal(out, expected)
+
+    def test_prompt_longer_than_the_window(self, namespace):
+        idx = some_idx(namespace, B=2, T=40)
+        out = namespace["model"].generate(idx, 3)
+        assert out.shape == (2, 43) and torch.equal(out[:, :40], idx)
+
+    @pytest.mark.parametrize("number", [22, 23, 24])
+    def test_training_is_v21s_to_the_bit(self, version, number):
+        hyper = dict(max_iters=12, eval_interval=5)
+        a, b = version(21, **hyper), version(number, **hyper)
+        assert [row[:4] for row in helpers.steps(a["stdout"])] == [row[:4] for row in helpers.steps(b["stdout"])]
+
+
+class TestDdp:
+    def run(self, tmp_path, corpus, processes, number=23, **hyper):
+        script = helpers.edit(V[number], tmp_path, corpus=corpus, **{**helpers.TINY, "max_iters": 20, "eval_interval": 5, **hyper})
+        source = script.read_text(encoding="utf-8").replace("    optimizer.zero_grad", "    optimizer.zero_grad")
+        source = source.replace("    for optimizer in optimizers:\n        optimizer.step()", "    if step == 0:\n        torch.save([p.grad for p in model.parameters()], Path(__file__).with_name(f'grad{rank}.pt'))\n"
+                                "    for optimizer in optimizers:\n        optimizer.step()")
+        script.write_text(source, encoding="utf-8")
+        command = [sys.executable, str(script)] if processes == 1 else [
+            sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--master_port", "29617", str(script),
+        ]
+        return script.parent, subprocess.run(command, capture_output=True, encoding="utf-8", env=helpers.environment(), timeout=300, cwd=tmp_path)
+
+    def test_two_processes_learn_what_one_learns(self, tmp_path, corpus):
+        (one, alone), (two, together) = self.run(tmp_path / "a", corpus, 1), self.run(tmp_path / "b", corpus, 2)
+        assert alone.returncode == together.returncode == 0, together.stderr
+        a, b = helpers.steps(alone.stdout), helpers.steps(together.stdout)
+        assert len(a) == len(b) == 5, "只有一个进程打印"
+        for left, right in zip(a, b):
+            assert left[0] == right[0] and left[2:4] == pytest.approx(right[2:4], abs=2e-3)
+        whole = torch.load(one / "grad0.pt")
+        for rank in range(2):
+            for x, y in zip(whole, torch.load(two / f"grad{rank}.pt")):
+                torch.testing.assert_close(x, y, rtol=1e-4, atol=1e-6)
+
+    def test_rows_must_split_evenly(self, tmp_path, corpus, monkeypatch):
+        monkeypatch.setenv("WORLD_SIZE", "3")
+        with pytest.raises(SystemExit, match="batch_size = 4 不能平分给 3 个进程"):
+            helpers.load(helpers.edit(V[23], tmp_path, corpus=corpus, **helpers.TINY))
+
+
+class TestBase:
+    def test_checkpoint(self, tmp_path, corpus):
+        script = helpers.edit(V[24], tmp_path, corpus=corpus, **{**helpers.TINY, "max_iters": 10, "eval_interval": 5})
+        namespace = helpers.load(script)
+        saved = torch.load(script.with_name("base.pth"), weights_only=True)
+        assert saved.keys() == {"config", "chars", "model"} and saved["chars"] == namespace["tokenizer"].chars
+        assert saved["config"] == dict(block_size=16, n_embed=16, n_head=2, n_kv_head=1, n_layer=2)
+        for key, value in namespace["model"].state_dict().items():
+            assert torch.equal(saved["model"][key], value)
+        assert {p.name for p in script.parent.iterdir()} == {script.name, "base.pth"}
+
+    def test_keeps_the_best_not_the_last(self, tmp_path, corpus):
+        script = helpers.edit(V[24], tmp_path, corpus=corpus, **{**helpers.TINY, "max_iters": 15, "eval_interval": 5})
+        source = script.read_text(encoding="utf-8")
+        source = source.replace("        losses = estimate_loss()\n", '        losses = {"train": 1.0, "val": {0: 9.0, 5: 3.0, 10: 4.0, 15: 5.0}[step]}\n        if step == 5:\n            fifth = [p.detach().clone() for p in model.parameters()]\n')
+        script.write_text(source, encoding="utf-8")
+        namespace = helpers.load(script)
+        assert all(torch.equal(a, b) for a, b in zip(namespace["fifth"], namespace["model"].parameters()))
+        assert "验证 loss 3.0000" in namespace["stdout"]
+
+    def test_old_file_survives_a_full_disk(self, tmp_path, corpus, monkeypatch):
+        script = helpers.edit(V[24], tmp_path, corpus=corpus, **helpers.TINY)
+        script.with_name("base.pth").write_bytes(b"old")
+
+        def full(content, path):
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(torch, "save", full)
+        namespace = helpers.load(script)
+        assert script.with_name("base.pth").read_bytes() == b"old" and "没存成" in namespace["stdout"]
+        assert len(helpers.samples(namespace["stdout"])) == 2, "照样采样"
+
+
+class TestQwen3:
+    @pytest.fixture
+    def namespace(self, version):
+        return version(22, **BIG)
+
+    @pytest.mark.parametrize("number", [20, 22, 24])
+    def test_logits(self, version, number):
+        """权重搬进 transformers 的 Qwen3，打分一样。"""
+        namespace = version(number, **BIG)
+        theirs = export_hf.qwen3(namespace, namespace["vocab_size"], namespace["model"].state_dict())
+        encoded = torch.tensor([namespace["tokenizer"].encode(namespace["text"][k:k + 16]) for k in (0, 100, 5000)])
+        for idx in (some_idx(namespace, B=3), encoded):
+            for T in (1, 9, 16):
+                with torch.no_grad():
+                    out = theirs(idx[:, :T]).logits
+                torch.testing.assert_close(out, all_logits(namespace, idx[:, :T]), rtol=0, atol=1e-4)
+
+    def test_exported_folder(self, tmp_path, corpus):
+        """不联网读回来，编码一样，贪心写的一样。"""
+        import transformers
+
+        hyper = {**helpers.TINY, **BIG, "max_iters": 30, "learning_rate": 1e-2, "block_size": 32}
+        script = helpers.edit(V[24], tmp_path, corpus=corpus, **hyper)
+        namespace = helpers.load(script)
+        command = [sys.executable, str(helpers.ROOT / "tools" / "export_hf.py"), str(script.with_name("base.pth")), str(tmp_path / "out")]
+        env = helpers.environment(HF_HUB_OFFLINE="1")
+        result = subprocess.run(command, capture_output=True, encoding="utf-8", env=env, timeout=120)
+        assert result.returncode == 0, result.stderr
+        theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+        tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "out")
+        text = namespace["text"][:300]
+        ids = tokenizer(text)["input_ids"]
+        assert ids == namespace["tokenizer"].encode(text) and tokenizer.decode(ids) == text
+        start = torch.tensor([namespace["tokenizer"].encode("浣溪沙 ")])
+        mine = start
+        for _ in range(20):
+            mine = torch.cat([mine, namespace["model"](mine)[0].argmax(-1, keepdim=True)], dim=1)
+        out = theirs.generate(start, attention_mask=torch.ones_like(start), max_new_tokens=20, do_sample=False, pad_token_id=0)
+        assert torch.equal(out, mine)
+
+    def test_no_checkpoint(self, tmp_path):
+        command = [sys.executable, str(helpers.ROOT / "tools" / "export_hf.py"), "没有.pth", str(tmp_path)]
+        result = subprocess.run(command, capture_output=True, encoding="utf-8", env=helpers.environment(), cwd=tmp_path, timeout=60)
+        helpers.assert_one_line(result, "babygpt_v24_base.py")
