@@ -9,7 +9,7 @@ import torch
 import helpers  # 先于 measure：它把 tools/ 放进了 sys.path
 import form
 import measure
-from helpers import ROOT, V, VERSIONS
+from helpers import MODERN, ROOT, V, VERSIONS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -72,7 +72,7 @@ def test_baselines_take_the_same_exam_as_the_models(results, tmp_path, monkeypat
 
 
 def test_readme_names_only_files_that_exist():
-    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    documents = [ROOT / "README.md", ROOT / "modern" / "README.md", *(ROOT / "docs").glob("*.md")]
     for document in documents:
         linked = re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
         assert all((document.parent / link).exists() for link in linked), (document.name, linked)
@@ -85,6 +85,13 @@ def test_readme_shows_every_diff():
     order = ["simplebigrammodel_torch.py", *VERSIONS, helpers.SAMPLER]
     for before, after in zip(order, order[1:]):
         assert f"`git diff --no-index {before} {after}`" in README
+
+
+def test_modern_readme_shows_every_diff():
+    text = (ROOT / "modern" / "README.md").read_text(encoding="utf-8")
+    order = [V[11], *MODERN]
+    for before, after in zip(order, order[1:]):
+        assert f"`git diff --no-index {before} {after}`" in text
 
 
 def test_readme_describes_the_corpus():

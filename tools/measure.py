@@ -33,12 +33,12 @@ import time
 from pathlib import Path
 
 import form
-from scripts import MODERN, ROOT, VERSIONS, link_corpus, number, samples, set_hyperparameters, steps, without_docstrings
+from scripts import MODERN, ROOT, V, VERSIONS, link_corpus, number, samples, set_hyperparameters, steps, without_docstrings
 
 RESULTS = ROOT / "docs" / "results.json"
 README = ROOT / "README.md"
 FIRST_ARC = ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS[:11]]  # v12 的训练和 v11 一模一样
-SECOND_ARC = [name for name in MODERN if number(name) not in (22, 23)]  # 它们的训练和 v21 一模一样
+SECOND_ARC = [name for name in MODERN if number(name) not in (22, 23, 24)]  # v22、v23 的训练和 v21 一模一样；v24 还没量
 SCRIPTS = [*FIRST_ARC, *SECOND_ARC]
 MEASURED = ["simplemodel.py", "pytorch_5min.py", *SCRIPTS, VERSIONS[11]]  # 别处（answers.py）也量的
 FIRST_SEED = 42
@@ -49,6 +49,7 @@ CORES = os.cpu_count()
 SEED = re.compile(r"^((?:torch\.manual_seed|random\.seed)\()42\)", re.M)
 EXPECTATION = re.compile(r"预期：\d+ 核 CPU 约 [\d?]+ (?:秒|分钟)，验证 loss 约 [\d.?]+")
 FORM_DOC = ROOT / "docs" / "form.md"
+MODERN_README = ROOT / "modern" / "README.md"
 LINES = 4  # 样文只登头几行
 
 
@@ -310,6 +311,48 @@ def form_table(results):
     return "\n".join(rows) + "\n"
 
 
+def percent(value):
+    """0 到 1 的数 → 百分数；没有就是一横。"""
+    return "—" if value is None else f"{value:.0%}"
+
+
+def decimal(value):
+    """loss → 两位小数；没有就是一横。"""
+    return "—" if value is None else f"{value:.2f}"
+
+
+def modern_table(results):
+    """modern/README.md 里的表（Markdown）：两段路用同一把尺。"""
+    rows = [
+        "| 脚本 | 参数 | 行 loss | 整首 loss | 收尾 | 合律 | 写对的开头 | 平仄 | 押韵 | 抄 | 用时 |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    shown = [name for name in ("simplebigrammodel_torch.py", *VERSIONS[9:11], *SECOND_ARC) if name in results["scripts"]]
+    summaries = {name: summary(results, name) for name in shown}
+    for name, numbers in summaries.items():
+        scores = numbers["form"]
+        parameters = f"{numbers['parameters'] / 1e4:.0f} 万" if numbers["parameters"] else ""
+        shares = " | ".join(percent(scores[key]) for key in ("ended", "attested", "prefix", "tone", "rhyme", "copied"))
+        rows.append(
+            f"| `{name.removeprefix('modern/')}` | {parameters} | {decimal(scores['row_loss'])} | {decimal(scores['poem_loss'])} "
+            f"| {shares} | {numbers['wall_s']:.0f} 秒 |"
+        )
+    for label, key in (("没学过的真词", "form_of_real_poems"), ("真词的句长，字乱填", "form_of_random_characters")):
+        scores = results["baselines"].get(key, {})
+        rows.append(f"| {label} | | | | {' | '.join(percent(scores.get(k)) for k in ('ended', 'attested', 'prefix', 'tone', 'rhyme', 'copied'))} | |")
+    seeds = sorted({one["seeds"] for name, one in summaries.items() if name in SECOND_ARC})
+    rows.append(f"\nv13 起是 {'–'.join(map(str, seeds))} 个种子的平均；用时是 {results['machine']['cores']} 核 CPU 上独占运行的秒数。一横是没有量。")
+    return "\n".join(rows) + "\n"
+
+
+def modern_samples(results):
+    """同一个开头，v11、v16、v24 各写的（Markdown）：打分时头一个词牌的第一首，一字未改。"""
+    shown = [name for name in (VERSIONS[10], V[16], V[24]) if results["scripts"].get(name, {}).get("runs")]
+    cells = [first(results, name)["form"]["examples"][0].replace("\n", "<br>") for name in shown]
+    names = " | ".join(f"`{name.removeprefix('modern/')}`" for name in shown)
+    return f"| {names} |\n|{' --- |' * len(shown)}\n| {' | '.join(cells)} |\n"
+
+
 def insert(path, mark, content):
     """把 content 写进 path（Path）里 <!-- mark --> 和 <!-- /mark --> 之间；返回写之前那里的内容。标记不是恰好一对就抛 ValueError。"""
     before, *rest = path.read_text(encoding="utf-8").split(f"<!-- {mark} -->\n")
@@ -322,7 +365,10 @@ def insert(path, mark, content):
 
 def documents(results):
     """文档里由数据生成的几段：[(文件, 标记, 内容), …]。"""
-    return [(README, "poem", poem(results)), (README, "results", table(results)), (FORM_DOC, "form", form_table(results))]
+    return [
+        (README, "poem", poem(results)), (README, "results", table(results)), (FORM_DOC, "form", form_table(results)),
+        (MODERN_README, "results", modern_table(results)), (MODERN_README, "samples", modern_samples(results)),
+    ]
 
 
 def write_docs(results):
@@ -417,6 +463,8 @@ def main():
     import plot  # 画图要 matplotlib，量和 --check 不用
 
     plot.losses({name: entry["runs"] for name, entry in results["scripts"].items()}, results["baselines"]["bigram"])
+    measured = [name for name in (VERSIONS[10], *SECOND_ARC) if name in results["scripts"]]
+    plot.modern({name: [run["form"] for run in results["scripts"][name]["runs"]] for name in measured}, results["baselines"])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from scripts import ROOT, VERSIONS
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.ticker  # noqa: E402
 from matplotlib import font_manager  # noqa: E402
 
 FONTS = ["Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei"]
@@ -112,6 +113,44 @@ def losses(scripts, bigram):
     axes.set(xlabel="训练步数", ylabel="loss（nat/字）", title="v11（CPU 一套）")
     axes.legend(frameon=False)
     save(figure, ROOT / "docs" / "v11.svg")
+
+
+STEPS = {
+    11: "v11", 13: "v13 整首", 14: "v14 SDPA", 15: "v15 RMSNorm", 16: "v16 RoPE", 17: "v17 SwiGLU", 18: "v18 QK-norm", 19: "v19 GQA",
+    20: "v20 共用词表", 21: "v21 Muon", 24: "v24 底座",
+}
+
+
+def modern(scores, baselines):
+    """画 docs/modern.svg：第二段路，左边行 loss，右边合律的占几成。
+
+    scores：{脚本名: [一个种子的分数（dict，见 form.py）, …]}，没有 row_loss 的那一格空着；baselines：results.json 里的。
+    """
+    style()
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True, layout="constrained")
+    names = list(scores)
+    for axes, key, color in ((left, "row_loss", BLUE), (right, "attested", "#146c2e")):
+        for k, name in enumerate(names):
+            values = [one[key] for one in scores[name] if one.get(key) is not None]
+            if not values:
+                continue
+            mean = statistics.mean(values)
+            axes.plot([min(values), max(values)], [k, k], color=color, linewidth=2)
+            axes.plot([mean], [k], "o", color=color, markersize=8)
+            text = f"{mean:.2f}" if key == "row_loss" else f"{mean:.0%}"
+            axes.annotate(text, (max(values), k), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9.5)
+        axes.grid(axis="y", color="#eaeef2")
+        axes.set_axisbelow(True)
+        axes.margins(x=0.12)
+    ceiling = baselines["form_of_real_poems"]["attested"]
+    right.axvline(ceiling, color=INK, linestyle="--", linewidth=1)
+    right.annotate(f"真词 {ceiling:.0%}", (ceiling, 0), xytext=(-4, 0), textcoords="offset points", ha="right", va="center")
+    right.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
+    left.set_yticks(range(len(names)), [STEPS[int(short(name)[1:])] for name in names])
+    left.invert_yaxis()
+    left.set_xlabel("行 loss（nat/字，没学过的词）")
+    right.set_xlabel("合律：整首的句长和真词的某一首一样")
+    save(figure, ROOT / "docs" / "modern.svg")
 
 
 def spread(measured, path):
