@@ -104,9 +104,9 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
     def forward(self, x):
         B, T, C = x.shape
         # 一次算完所有的头，再按头切开：(B, T, C) -> (B, T, n_head, hs) -> (B, n_head, T, hs)
-        q = self.query(x).view(B, T, -1, head_size).transpose(1, 2)
-        k = self.key(x).view(B, T, -1, head_size).transpose(1, 2)
-        v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)
+        q = self.query(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_head, T, hs)
+        k = self.key(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_head, T, hs)
+        v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_head, T, hs)
         # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里：(B, n_head, T, hs)
         x = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.proj(x.transpose(1, 2).reshape(B, T, C))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)

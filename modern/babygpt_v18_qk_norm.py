@@ -110,15 +110,15 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         self.key = nn.Linear(n_embed, n_embed, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, n_embed, bias=False)  # 找到了我，能拿走什么
         self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
-        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)
+        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去
         self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
 
     def forward(self, x):
         B, T, C = x.shape
         # 一次算完所有的头，再按头切开：(B, T, C) -> (B, T, n_head, hs) -> (B, n_head, T, hs)
-        q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)
-        k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)
-        v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)
+        q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_head, T, hs)
+        k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_head, T, hs)
+        v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_head, T, hs)
         # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里：(B, n_head, T, hs)
         x = F.scaled_dot_product_attention(rotate(q), rotate(k), v, is_causal=True)
         return self.proj(x.transpose(1, 2).reshape(B, T, C))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)

@@ -115,15 +115,15 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         self.key = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 找到了我，能拿走什么
         self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
-        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)
+        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去
         self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
 
     def forward(self, x):
         B, T, C = x.shape
         # 一次算完所有的头，再按头切开：(B, T, C) -> (B, T, n_head, hs) -> (B, n_head, T, hs)
-        q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)
-        k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)
-        v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)
+        q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_head, T, hs)
+        k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_kv_head, T, hs)
+        v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_kv_head, T, hs)
         # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里：(B, n_head, T, hs)
         x = F.scaled_dot_product_attention(rotate(q), rotate(k), v, is_causal=True, enable_gqa=True)
         return self.proj(x.transpose(1, 2).reshape(B, T, C))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
@@ -160,8 +160,8 @@ class BabyGPT(nn.Module):
         self.blocks = nn.Sequential(*[Block() for _ in range(n_layer)])
         self.ln_f = nn.RMSNorm(n_embed, eps=1e-6)  # 残差一路加下来，出口再归一次
         self.lm_head = nn.Linear(n_embed, vocab_size, bias=False)  # 由向量猜下一个字，给每种字打分，(V, C)
-        self.lm_head.weight = self.token_embedding.weight  # 同一个矩阵，两处用
-        nn.init.normal_(self.lm_head.weight, std=0.02)
+        self.lm_head.weight = self.token_embedding.weight  # 同一个张量，两处用
+        nn.init.normal_(self.lm_head.weight, std=0.02)  # 默认的 1 太大：打分动辄几十，一上来就错得离谱
 
     def forward(self, idx, targets=None):
         x = self.token_embedding(idx)  # (B, T) -> (B, T, C)

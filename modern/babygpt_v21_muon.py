@@ -37,7 +37,7 @@ n_head = 8  # 注意力头的个数：有几份 q
 n_kv_head = 4  # 有几份 k 和 v，每份由 n_head / n_kv_head 个头共用
 n_layer = 4  # Block 叠几层
 learning_rate = 5e-3  # 有预热、有衰减，敢比 v10 大
-muon_learning_rate = 0.01
+muon_learning_rate = 0.01  # 矩阵走的步子
 max_iters = 1600  # 训练多少步
 eval_interval = 500  # 每隔多少步评估一次
 eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）
@@ -115,15 +115,15 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         self.key = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 找到了我，能拿走什么
         self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
-        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)
+        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去
         self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
 
     def forward(self, x):
         B, T, C = x.shape
         # 一次算完所有的头，再按头切开：(B, T, C) -> (B, T, n_head, hs) -> (B, n_head, T, hs)
-        q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)
-        k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)
-        v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)
+        q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_head, T, hs)
+        k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_kv_head, T, hs)
+        v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_kv_head, T, hs)
         # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里：(B, n_head, T, hs)
         x = F.scaled_dot_product_attention(rotate(q), rotate(k), v, is_causal=True, enable_gqa=True)
         return self.proj(x.transpose(1, 2).reshape(B, T, C))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
@@ -160,8 +160,8 @@ class BabyGPT(nn.Module):
         self.blocks = nn.Sequential(*[Block() for _ in range(n_layer)])
         self.ln_f = nn.RMSNorm(n_embed, eps=1e-6)  # 残差一路加下来，出口再归一次
         self.lm_head = nn.Linear(n_embed, vocab_size, bias=False)  # 由向量猜下一个字，给每种字打分，(V, C)
-        self.lm_head.weight = self.token_embedding.weight  # 同一个矩阵，两处用
-        nn.init.normal_(self.lm_head.weight, std=0.02)
+        self.lm_head.weight = self.token_embedding.weight  # 同一个张量，两处用
+        nn.init.normal_(self.lm_head.weight, std=0.02)  # 默认的 1 太大：打分动辄几十，一上来就错得离谱
 
     def forward(self, idx, targets=None):
         x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
@@ -201,8 +201,9 @@ def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：哪�
 
 # ---------- 训练 ----------
 model = BabyGPT().to(device)
-# AdamW 比 SGD 多三样：动量（沿用前几步的方向）、每个参数各有步长、权重衰减（每步往 0 拉一点）
+# Muon：动量这个矩阵，奇异值都拉成约 1，哪个方向都走得一样远。只对 Block 里的矩阵有意义
 matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
+# 词表是一行一个字、各学各的，不是一个变换；归一化的缩放不是矩阵：还是 AdamW
 others = [model.token_embedding.weight, *(p for p in model.parameters() if p.ndim < 2)]
 optimizers = [torch.optim.Muon(matrices, lr=muon_learning_rate, adjust_lr_fn="match_rms_adamw"),
               torch.optim.AdamW(others, lr=learning_rate, fused=True)]  # fused：所有参数一次更新完
