@@ -1,11 +1,11 @@
 """v14：SDPA。几个头并成一个大矩阵，一次算完；打分到加权求和，交给一个现成的函数。
 
 改动：Head 没有了，query、key、value 各是 n_head 个头的矩阵上下叠成的一个，算完再按头切开。
-      F.scaled_dot_product_attention 做的就是 v3 那几行；在 GPU 上它是 FlashAttention：分块算，(T, T) 的权重
-      从不整个写进显存，省的是来回搬数的时间。把 v13 的权重叠起来搬过来，输出只差舍入误差。
+      F.scaled_dot_product_attention 做的就是 v3 那几行。在 GPU 上用 16 位的数时（v23 起），它是
+      FlashAttention（Dao 等，2022）：分块算，(T, T) 的权重从不整个写进显存，省的是来回搬数的时间。
 运行：python modern/babygpt_v14_sdpa.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
-看什么：tokens/s 比 v13 快多少，loss 还是那么多。
+看什么：tokens/s 比 v13 快；loss 差不多（初始随机数的次序不同）。把 v13 的权重叠起来搬过来，输出只差舍入误差。
 试试：把 block_size 改成 512、batch_size 改成 2，两版各跑 100 步，快慢差多少？
 自测：is_causal=True 去掉会怎样？先猜训练 loss，再试。
 """

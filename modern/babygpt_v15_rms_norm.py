@@ -1,10 +1,11 @@
 """v15：RMSNorm。归一化不减平均，线性层不加偏置：做减法。
 
-改动：LayerNorm 换成 RMSNorm：只除以均方根 √(平均的 x²)，不减平均，也没有平移；所有线性层去掉 bias。
-      出处：Zhang、Sennrich《Root Mean Square Layer Normalization》（2019）；Llama、Qwen 都这样。
+改动：LayerNorm 换成 RMSNorm：只除以均方根 √(平均的 x²)，不减平均，也没有平移。论文发现管用的是缩放，减平均
+      可有可无（Zhang、Sennrich《Root Mean Square Layer Normalization》，2019）。线性层都去掉 bias：
+      少了它，loss 也不变坏。Llama、Qwen3 两样都这样。eps 防止除以 0。
 运行：python modern/babygpt_v15_rms_norm.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
-看什么：少了这些，loss 没有变坏。要做的少一点，快不快看机器。
+看什么：loss 和 v14 差不多，要做的少一点。
 试试：把 ln_f 那一行去掉（forward 里也去掉），loss 会差多少？
 自测：这一版比 v14 少了多少个参数？
 """

@@ -1,11 +1,11 @@
-"""v16：RoPE（旋转位置编码）。不给位置一个向量，而是按位置把 q、k 转一个角度：打分只看相隔几个字。
+"""v16：RoPE（旋转位置编码）。位置不再是一个向量，而是一个角度：在打分里，只以“相隔几个字”出现。
 
 改动：去掉 position_embedding；q、k 的数两两一对，当成平面上的点，第 t 个字的转 t 倍的角度。转过之后，
       点积只跟两个角度之差有关，也就是只跟相隔几个字有关。各对转得有快有慢：快的分得清近处，慢的看得清远处。
-      出处：Su 等《RoFormer》（2021）；两半配对的写法同 Llama、Qwen。
+      出处：Su 等《RoFormer》（2021）。原论文相邻两个配对，这里前后两半配对，同 transformers 的 Llama、Qwen。
 运行：python modern/babygpt_v16_rope.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
-看什么：这条路上最大的一步：loss 猛降，词的句长开始合词牌了。
+看什么：这条路上最大的一步：“逗号后第 5 个字”在哪儿都是一回事，学一次就够，词的句长开始合词牌了。
 试试：把 10000 改成 100，再改成 1000000，loss 各是多少？
 自测：把一段话整个往后挪 10 个位置，打分变不变？（提示：挪的是位置，不是字。）
 """
@@ -94,7 +94,7 @@ prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt
 
 # ---------- 模型 ----------
 head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
-# 两个数一对，每往后一个字，各对转过多少弧度：从 1 到近万分之一，(hs/2,)
+# 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
 frequencies = 10000 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
 angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
 

@@ -1,11 +1,11 @@
 """v17：SwiGLU。前馈网络添一道门：放多少过去，由字自己定。
 
-改动：C → 4C → ReLU → C 换成 down(silu(gate(x)) * up(x))：up 是内容，gate 是门，逐个相乘。三个矩阵
-      各是 8/3 C 宽，参数和原来一样多。silu(x) = x · sigmoid(x)，是磨圆了的 ReLU。
-      出处：Shazeer《GLU Variants Improve Transformer》（2020）。
+改动：C → 4C → ReLU → C 换成 down(silu(gate(x)) * up(x))：up 是内容，gate 是门，逐个相乘，不只开关，也能放大、
+      取反。Swi 是 Swish（就是 silu(x) = x · sigmoid(x)，磨圆了的 ReLU），GLU 是门控线性单元。
+      三个矩阵各是 8/3 C 宽，参数几乎一样多。出处：Shazeer《GLU Variants Improve Transformer》（2020）。
 运行：python modern/babygpt_v17_swiglu.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
-看什么：这么小的模型上，loss 几乎看不出差别；大模型上它略好，成了标配。
+看什么：这么小的模型上，loss 看不看得出差别？
 试试：silu 换成 relu 的平方（F.relu(…) ** 2），loss 是多少？
 自测：8 * n_embed // 3 换成 4 * n_embed，参数多几成？
 """
@@ -94,7 +94,7 @@ prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt
 
 # ---------- 模型 ----------
 head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
-# 两个数一对，每往后一个字，各对转过多少弧度：从 1 到近万分之一，(hs/2,)
+# 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
 frequencies = 10000 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
 angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
 
@@ -125,10 +125,10 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
         super().__init__()
-        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多
-        self.gate = nn.Linear(n_embed, hidden_size, bias=False)
-        self.up = nn.Linear(n_embed, hidden_size, bias=False)
-        self.down = nn.Linear(hidden_size, n_embed, bias=False)
+        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多（差个取整）
+        self.gate = nn.Linear(n_embed, hidden_size, bias=False)  # 门，(H, C)
+        self.up = nn.Linear(n_embed, hidden_size, bias=False)  # 内容，(H, C)
+        self.down = nn.Linear(hidden_size, n_embed, bias=False)  # (C, H)
 
     def forward(self, x):
         x = F.silu(self.gate(x)) * self.up(x)  # (B, T, C) -> (B, T, H)，门开多大由 x 自己定

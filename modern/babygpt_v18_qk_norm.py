@@ -1,12 +1,13 @@
 """v18：QK-norm。每个头的 q、k 先归一，打分就不会大得离谱，学习率敢开大。
 
-改动：q、k 各过一个 RMSNorm（每个头单独归一，在旋转之前）。打分等于 |q||k|cos：长度归了一，就只剩方向。
-      出处：Henry 等《Query-Key Normalization for Transformers》（2020）；Qwen3 这样用。
+改动：q、k 各过一个 RMSNorm（每个头单独归一，在旋转之前），长度都成了 √hs（再乘学来的缩放）。打分太大，
+      softmax 只盯一个字，训练就飞掉。思路出自 Henry 等《Query-Key Normalization for Transformers》
+      （2020）；用 RMSNorm、每维一个缩放，同 Qwen3。
 运行：python modern/babygpt_v18_qk_norm.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
-看什么：这个学习率下看不出差别。它是防训练飞掉的：要在大学习率下看。
+看什么：它防的是训练飞掉：要在大学习率下看。
 试试：learning_rate 改成 2e-2，v17 和 v18 各跑一遍。
-自测：为什么放在旋转之前，放在之后行不行？
+自测：旋转不改变长度。那么归一放在旋转之后，有什么不同？（提示：每维一个缩放。）
 """
 import math
 import signal
@@ -93,7 +94,7 @@ prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt
 
 # ---------- 模型 ----------
 head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
-# 两个数一对，每往后一个字，各对转过多少弧度：从 1 到近万分之一，(hs/2,)
+# 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
 frequencies = 10000 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
 angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
 
@@ -110,7 +111,7 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         self.key = nn.Linear(n_embed, n_embed, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, n_embed, bias=False)  # 找到了我，能拿走什么
         self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
-        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去
+        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去，(hs,)
         self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
 
     def forward(self, x):
@@ -126,10 +127,10 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
         super().__init__()
-        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多
-        self.gate = nn.Linear(n_embed, hidden_size, bias=False)
-        self.up = nn.Linear(n_embed, hidden_size, bias=False)
-        self.down = nn.Linear(hidden_size, n_embed, bias=False)
+        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多（差个取整）
+        self.gate = nn.Linear(n_embed, hidden_size, bias=False)  # 门，(H, C)
+        self.up = nn.Linear(n_embed, hidden_size, bias=False)  # 内容，(H, C)
+        self.down = nn.Linear(hidden_size, n_embed, bias=False)  # (C, H)
 
     def forward(self, x):
         x = F.silu(self.gate(x)) * self.up(x)  # (B, T, C) -> (B, T, H)，门开多大由 x 自己定

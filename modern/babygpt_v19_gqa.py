@@ -1,11 +1,12 @@
 """v19：GQA（分组查询注意力）。几个头共用一份 k、v：写字的时候，要存的少一半。
 
-改动：n_head 份 q，n_kv_head 份 k、v，每份由 n_head / n_kv_head 个头共用。写字时要把前文的 k、v 存着（v22），
-      存多少正比于 n_kv_head。出处：Ainslie 等《GQA》（2023）。
+改动：n_head 份 q，n_kv_head 份 k、v，每份由 n_head / n_kv_head 个头共用：第 0、1 个头用第 0 份，依此类推
+      （enable_gqa）。写字时要把前文的 k、v 存着（v22），存多少正比于 n_kv_head。
+      出处：Ainslie 等《GQA》（2023）；只有一份的叫 MQA（Shazeer，2019）。
 运行：python modern/babygpt_v19_gqa.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
-看什么：参数少了一点，loss 差不多；省下的要到 v22 才用得上。
-试试：n_kv_head = 1（MQA），loss 差多少？n_kv_head = 8 呢？
+看什么：参数少了一点，loss 差多少？省下的要到 v22 才用得上。
+试试：n_kv_head = 1，loss 差多少？n_kv_head = 8 呢？
 自测：T = 128，n_layer = 4，存一段前文的 k、v，n_kv_head = 8 和 4 各要多少个数？
 """
 import math
@@ -96,7 +97,7 @@ prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt
 
 # ---------- 模型 ----------
 head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
-# 两个数一对，每往后一个字，各对转过多少弧度：从 1 到近万分之一，(hs/2,)
+# 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
 frequencies = 10000 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
 angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
 
@@ -113,7 +114,7 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         self.key = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 找到了我，能拿走什么
         self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
-        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去
+        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去，(hs,)
         self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
 
     def forward(self, x):
@@ -129,10 +130,10 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
         super().__init__()
-        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多
-        self.gate = nn.Linear(n_embed, hidden_size, bias=False)
-        self.up = nn.Linear(n_embed, hidden_size, bias=False)
-        self.down = nn.Linear(hidden_size, n_embed, bias=False)
+        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多（差个取整）
+        self.gate = nn.Linear(n_embed, hidden_size, bias=False)  # 门，(H, C)
+        self.up = nn.Linear(n_embed, hidden_size, bias=False)  # 内容，(H, C)
+        self.down = nn.Linear(hidden_size, n_embed, bias=False)  # (C, H)
 
     def forward(self, x):
         x = F.silu(self.gate(x)) * self.up(x)  # (B, T, C) -> (B, T, H)，门开多大由 x 自己定

@@ -1,12 +1,12 @@
 """v20：共用词表矩阵。嵌入和 lm_head 用同一个矩阵：认字和猜字，是同一份知识。
 
 改动：lm_head.weight 就是 token_embedding.weight，参数少三分之一。梯度从两头来：进门一份，出门一份。
-      nn.Embedding 默认按标准差 1 初始化，拿去打分，一上来就满口胡话（loss 远大于 ln V），所以改成 0.02。
+      nn.Embedding 默认按标准差 1 初始化，拿去打分，打分的标准差是 √C，一上来就错得离谱，所以要改小。
       出处：Press、Wolf《Using the Output Embedding to Improve Language Models》（2017）。
-      架构到这里就是 Qwen3。
+      到这里，架构同 Qwen3 的小号（大的不共用，10000 换成 1000000）。
 运行：python modern/babygpt_v20_tied.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
-看什么：第 0 步的 loss 还在 ln V 附近；用 AdamW 学，比不共用的要差一点。
+看什么：第 0 步的 loss 还在 ln V 附近；用 AdamW 学，比不共用的差多少？
 试试：去掉 init 那一行，第 0 步的 loss 是多少？最后呢？
 自测：模型里 V × C 的矩阵原来有几个，现在几个？
 """
@@ -98,7 +98,7 @@ prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt
 
 # ---------- 模型 ----------
 head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
-# 两个数一对，每往后一个字，各对转过多少弧度：从 1 到近万分之一，(hs/2,)
+# 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
 frequencies = 10000 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
 angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
 
@@ -115,7 +115,7 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         self.key = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 找到了我，能拿走什么
         self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
-        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去
+        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去，(hs,)
         self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
 
     def forward(self, x):
@@ -131,10 +131,10 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
         super().__init__()
-        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多
-        self.gate = nn.Linear(n_embed, hidden_size, bias=False)
-        self.up = nn.Linear(n_embed, hidden_size, bias=False)
-        self.down = nn.Linear(hidden_size, n_embed, bias=False)
+        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多（差个取整）
+        self.gate = nn.Linear(n_embed, hidden_size, bias=False)  # 门，(H, C)
+        self.up = nn.Linear(n_embed, hidden_size, bias=False)  # 内容，(H, C)
+        self.down = nn.Linear(hidden_size, n_embed, bias=False)  # (C, H)
 
     def forward(self, x):
         x = F.silu(self.gate(x)) * self.up(x)  # (B, T, C) -> (B, T, H)，门开多大由 x 自己定

@@ -1,11 +1,12 @@
 """v21：Muon。矩阵的每一步，朝所有方向都迈得一样大，而不只顾梯度最大的那几个方向。
 
-改动：Block 里的矩阵交给 Muon，其余（词表、归一化）还是 AdamW。Muon 把动量这个矩阵“正交化”：奇异值都变成约 1，
-      用几次矩阵乘法（Newton–Schulz 迭代）就能算出来。match_rms_adamw 把步子缩放到和 AdamW 差不多大，
-      学习率就好定了。出处：Jordan 等 Muon（2024）；Moonshot AI《Muon is Scalable for LLM Training》（2025）。
+改动：Block 里的矩阵交给 Muon，其余还是 AdamW。Muon 把动量（也是矩阵）“正交化”：奇异值（矩阵在各个方向上放大
+      几倍）都变成约 1，用 5 轮矩阵乘法（Newton–Schulz 迭代）就能算出来。match_rms_adamw 把步子缩放到和 AdamW
+      差不多大。权重衰减用它默认的 0.1（AdamW 是 0.01）。
+      出处：Keller Jordan 等的博客（2024）；Liu 等《Muon is Scalable for LLM Training》（2025）。
 运行：python modern/babygpt_v21_muon.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
-看什么：模型一字不改，只换优化器，loss 和格律都好一截；每一步慢一点。
+看什么：模型一字不改，只换优化器；每一步慢一点，值不值？
 试试：muon_learning_rate 改成 0.02、0.005，各是多少？
 自测：词表那个矩阵也是二维的，为什么不交给 Muon？
 """
@@ -98,7 +99,7 @@ prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt
 
 # ---------- 模型 ----------
 head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
-# 两个数一对，每往后一个字，各对转过多少弧度：从 1 到近万分之一，(hs/2,)
+# 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
 frequencies = 10000 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
 angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
 
@@ -115,7 +116,7 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         self.key = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 找到了我，能拿走什么
         self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
-        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去
+        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去，(hs,)
         self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
 
     def forward(self, x):
@@ -131,10 +132,10 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
         super().__init__()
-        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多
-        self.gate = nn.Linear(n_embed, hidden_size, bias=False)
-        self.up = nn.Linear(n_embed, hidden_size, bias=False)
-        self.down = nn.Linear(hidden_size, n_embed, bias=False)
+        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多（差个取整）
+        self.gate = nn.Linear(n_embed, hidden_size, bias=False)  # 门，(H, C)
+        self.up = nn.Linear(n_embed, hidden_size, bias=False)  # 内容，(H, C)
+        self.down = nn.Linear(hidden_size, n_embed, bias=False)  # (C, H)
 
     def forward(self, x):
         x = F.silu(self.gate(x)) * self.up(x)  # (B, T, C) -> (B, T, H)，门开多大由 x 自己定

@@ -1,12 +1,12 @@
-"""v22：KV cache。写字时，前文的 k、v 存着不重算；几首一起写，写完一首停一首。
+"""v22：KV cache。字只看左边，前文的 k、v 不因新字而变：存着就行，写字时不用重算。
 
-改动：地方一次占好（预分配），新字的 k、v 填进去，位置从 start 数起。训练不用缓存，和 v21 一样。
-      SDPA 的 is_causal 照左上角对齐，有前文时若一次来几个字，就会遮错；这里每次只来一个，不用遮。
-      写到空行就算一首写完，其余的接着写，都写完就停。
+改动：和根目录的采样器同一个道理，做得更快：地方一次占好（预分配），几首一起写，写完的补换行，都写完就停。
+      训练不用缓存，和 v21 一样。SDPA 的 is_causal 照左上角对齐，有前文时若一次来几个字，就会遮错；
+      这里每次只来一个，不用遮。
 运行：python modern/babygpt_v22_kv_cache.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
-看什么：训练和 v21 一模一样；样文写到空行就停，快得多。
-试试：采样处改成一次写 64 首：model.generate(idx.repeat(64, 1), max_new_tokens)，要几秒？
+看什么：样文写到空行就停。
+试试：采样处改成一次写 64 首：model.generate(idx.repeat(64, 1), max_new_tokens)，要几秒？v21 呢？
 自测：缓存有多少个数、多少 KB？（batch 1）
 """
 import math
@@ -98,7 +98,7 @@ prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt
 
 # ---------- 模型 ----------
 head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
-# 两个数一对，每往后一个字，各对转过多少弧度：从 1 到近万分之一，(hs/2,)
+# 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
 frequencies = 10000 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
 angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
 
@@ -115,7 +115,7 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         self.key = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 找到了我，能拿走什么
         self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
-        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去
+        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去，(hs,)
         self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
 
     def forward(self, x, start):  # start：前面已有几个字的 k、v 在缓存里；None 是在训练，不用缓存
@@ -124,12 +124,12 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_head, T, hs)
         k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_kv_head, T, hs)
         v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_kv_head, T, hs)
-        q, k = rotate(q, start or 0), rotate(k, start or 0)
+        q, k = rotate(q, start or 0), rotate(k, start or 0)  # (B, n_head, T, hs), (B, n_kv_head, T, hs)
         if start == 0:  # 从头读：先把整个窗口的地方一次占好，(2, B, n_kv_head, block_size, hs)
             self.cache = x.new_empty(2, B, n_kv_head, block_size, head_size)
         if start is not None:
             self.cache[:, :, :, start:start + T] = torch.stack([k, v])  # (2, B, n_kv_head, T, hs)
-            k, v = self.cache[:, :, :, :start + T]  # 前文加新字，S 个：(B, n_kv_head, S, hs)
+            k, v = self.cache[:, :, :, :start + T]  # 前文加新字，S 个：各 (B, n_kv_head, S, hs)
         # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里；
         # 有前文时，新来的只有 1 个字，全都看得见，不用遮。(B, n_head, T, hs)
         x = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1, enable_gqa=True)
@@ -138,10 +138,10 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
         super().__init__()
-        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多
-        self.gate = nn.Linear(n_embed, hidden_size, bias=False)
-        self.up = nn.Linear(n_embed, hidden_size, bias=False)
-        self.down = nn.Linear(hidden_size, n_embed, bias=False)
+        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多（差个取整）
+        self.gate = nn.Linear(n_embed, hidden_size, bias=False)  # 门，(H, C)
+        self.up = nn.Linear(n_embed, hidden_size, bias=False)  # 内容，(H, C)
+        self.down = nn.Linear(hidden_size, n_embed, bias=False)  # (C, H)
 
     def forward(self, x):
         x = F.silu(self.gate(x)) * self.up(x)  # (B, T, C) -> (B, T, H)，门开多大由 x 自己定
@@ -187,7 +187,7 @@ class BabyGPT(nn.Module):
         first, start = max(0, idx.shape[1] - block_size), 0  # 从第 first 个字看起，头 start 个在缓存里
         ended = torch.zeros(len(idx), 1, dtype=torch.bool, device=idx.device)  # 哪几首写完了，(B, 1)
         for _ in range(max_new_tokens):
-            if idx.shape[1] - first > block_size:  # 窗口满了：留下最近一半，从头读
+            if idx.shape[1] - first > block_size:  # 窗口满了：留下最近一半，从头读，存的 k、v 作废
                 first, start = idx.shape[1] - max(1, block_size // 2), 0
             logits, _ = self(idx[:, first + start:], start=start)  # 只读新来的字：(B, ≤T) -> (B, V)
             start = idx.shape[1] - first

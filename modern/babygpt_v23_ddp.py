@@ -1,12 +1,12 @@
 """v23：DDP（数据并行）。几个进程各学一批里的几行，梯度取平均，就等于一个进程学整批。
 
-改动：torchrun 起 W 个进程，环境变量说明自己是第几个。模型各有一份，抽的行一样，各学各的；
-      backward 时梯度自动取平均（all-reduce），所以参数始终一样。有 NVIDIA GPU 时再加两样：
-      矩阵乘法用 bf16（16 位的数），torch.compile 把许多小步合成几个大的（都没量过）。
+改动：torchrun 起 W 个进程，环境变量说明自己是第几个。模型各有一份，抽的行一样，各学各的；backward 时梯度自动
+      取平均（all-reduce），所以参数始终一样。有 NVIDIA GPU 时，顺手用上它的两样：矩阵乘法用 bf16（16 位的数，
+      位数少，范围和 32 位一样大），torch.compile 把许多小步合成几个大的。GPU 上都没量过。
 运行：python modern/babygpt_v23_ddp.py，或者
       torchrun --nproc_per_node=2 modern/babygpt_v23_ddp.py
 预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
-看什么：python 和 torchrun 打印的 loss 一样（只差舍入）。
+看什么：python 和 torchrun 打印的 loss 开头几乎一样，往后舍入误差会放大。
 试试：照第二行的命令跑，tokens/s 差多少？多台机器：每台加 --nnodes、--node_rank、--master_addr 再起。
 自测：W 个进程，每步要传多少个数？
 """
@@ -30,9 +30,11 @@ if hasattr(sys.stdout, "reconfigure"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 接上 | head，它看够了就走，这里也安静地停
 
 rank = int(os.environ.get("RANK", 0))  # 我是第几个进程：torchrun 告诉的
+if torch.cuda.is_available():
+    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))  # 本机的第几块 GPU；往后 "cuda" 就是它
 world_size = int(os.environ.get("WORLD_SIZE", 1))  # 一共几个进程，简写 W
 if rank > 0:
-    sys.stdout = open(os.devnull, "w")  # 只让第 0 个进程打印
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # 只让第 0 个进程打印
 
 # ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -108,7 +110,7 @@ prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt
 
 # ---------- 模型 ----------
 head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
-# 两个数一对，每往后一个字，各对转过多少弧度：从 1 到近万分之一，(hs/2,)
+# 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
 frequencies = 10000 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
 angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
 
@@ -125,7 +127,7 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         self.key = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 找到了我，能拿走什么
         self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
-        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去
+        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去，(hs,)
         self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
 
     def forward(self, x, start):  # start：前面已有几个字的 k、v 在缓存里；None 是在训练，不用缓存
@@ -134,12 +136,12 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_head, T, hs)
         k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_kv_head, T, hs)
         v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_kv_head, T, hs)
-        q, k = rotate(q, start or 0), rotate(k, start or 0)
+        q, k = rotate(q, start or 0), rotate(k, start or 0)  # (B, n_head, T, hs), (B, n_kv_head, T, hs)
         if start == 0:  # 从头读：先把整个窗口的地方一次占好，(2, B, n_kv_head, block_size, hs)
             self.cache = x.new_empty(2, B, n_kv_head, block_size, head_size)
         if start is not None:
             self.cache[:, :, :, start:start + T] = torch.stack([k, v])  # (2, B, n_kv_head, T, hs)
-            k, v = self.cache[:, :, :, :start + T]  # 前文加新字，S 个：(B, n_kv_head, S, hs)
+            k, v = self.cache[:, :, :, :start + T]  # 前文加新字，S 个：各 (B, n_kv_head, S, hs)
         # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里；
         # 有前文时，新来的只有 1 个字，全都看得见，不用遮。(B, n_head, T, hs)
         x = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1, enable_gqa=True)
@@ -148,10 +150,10 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
         super().__init__()
-        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多
-        self.gate = nn.Linear(n_embed, hidden_size, bias=False)
-        self.up = nn.Linear(n_embed, hidden_size, bias=False)
-        self.down = nn.Linear(hidden_size, n_embed, bias=False)
+        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多（差个取整）
+        self.gate = nn.Linear(n_embed, hidden_size, bias=False)  # 门，(H, C)
+        self.up = nn.Linear(n_embed, hidden_size, bias=False)  # 内容，(H, C)
+        self.down = nn.Linear(hidden_size, n_embed, bias=False)  # (C, H)
 
     def forward(self, x):
         x = F.silu(self.gate(x)) * self.up(x)  # (B, T, C) -> (B, T, H)，门开多大由 x 自己定
@@ -197,7 +199,7 @@ class BabyGPT(nn.Module):
         first, start = max(0, idx.shape[1] - block_size), 0  # 从第 first 个字看起，头 start 个在缓存里
         ended = torch.zeros(len(idx), 1, dtype=torch.bool, device=idx.device)  # 哪几首写完了，(B, 1)
         for _ in range(max_new_tokens):
-            if idx.shape[1] - first > block_size:  # 窗口满了：留下最近一半，从头读
+            if idx.shape[1] - first > block_size:  # 窗口满了：留下最近一半，从头读，存的 k、v 作废
                 first, start = idx.shape[1] - max(1, block_size // 2), 0
             logits, _ = self(idx[:, first + start:], start=start)  # 只读新来的字：(B, ≤T) -> (B, V)
             start = idx.shape[1] - first
@@ -228,8 +230,6 @@ def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：哪�
 
 # ---------- 训练 ----------
 if world_size > 1:
-    if device == "cuda":
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # 本机的第几块 GPU；往后 "cuda" 就是它
     dist.init_process_group("nccl" if device == "cuda" else "gloo")  # 进程之间怎样传数
 model = BabyGPT().to(device)
 learner = torch.compile(model) if device == "cuda" else model  # compile：把许多小步合成几个大的 GPU 程序

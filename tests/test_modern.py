@@ -381,6 +381,12 @@ class TestDdp:
             for x, y in zip(whole, torch.load(two / f"grad{rank}.pt")):
                 torch.testing.assert_close(x, y, rtol=1e-4, atol=1e-6)
 
+    @pytest.mark.parametrize("number", [23, 24])
+    def test_every_process_picks_its_gpu_first(self, number):
+        """先选好自己的 GPU，"cuda" 上的东西（数据、角度）才都在它上面。"""
+        source = (helpers.ROOT / V[number]).read_text(encoding="utf-8")
+        assert source.index("torch.cuda.set_device") < source.index("\ndevice = ") < source.index("device=device")
+
     def test_rows_must_split_evenly(self, tmp_path, corpus, monkeypatch):
         monkeypatch.setenv("WORLD_SIZE", "3")
         with pytest.raises(SystemExit, match="batch_size = 4 不能平分给 3 个进程"):
@@ -397,6 +403,9 @@ class TestBase:
         for key, value in namespace["model"].state_dict().items():
             assert torch.equal(saved["model"][key], value)
         assert {p.name for p in script.parent.iterdir()} == {script.name, "base.pth"}
+        weights = saved["model"]
+        assert weights["lm_head.weight"].data_ptr() == weights["token_embedding.weight"].data_ptr(), "共用的只存一份"
+        assert script.with_name("base.pth").stat().st_size < 4 * sum(p.numel() for p in namespace["model"].parameters()) + 60000
 
     def test_keeps_the_best_not_the_last(self, tmp_path, corpus):
         script = helpers.edit(V[24], tmp_path, corpus=corpus, **{**helpers.TINY, "max_iters": 15, "eval_interval": 5})
