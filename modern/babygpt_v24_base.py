@@ -182,7 +182,7 @@ class BabyGPT(nn.Module):
         self.ln_f = nn.RMSNorm(n_embed, eps=1e-6)  # 残差一路加下来，出口再归一次
         self.lm_head = nn.Linear(n_embed, vocab_size, bias=False)  # 由向量猜下一个字，给每种字打分，(V, C)
         self.lm_head.weight = self.token_embedding.weight  # 同一个张量，两处用
-        nn.init.normal_(self.lm_head.weight, std=0.02)  # 默认的 1 太大：打分动辄几十，一上来就错得离谱
+        nn.init.normal_(self.lm_head.weight, std=0.05)  # 默认的 1 太大：打分动辄几十，一上来就错得离谱
 
     def forward(self, idx, targets=None, start=None):
         x = self.token_embedding(idx)  # (B, T) -> (B, T, C)

@@ -260,7 +260,7 @@ class TestTied:
     @pytest.mark.parametrize("number", [20, 24])
     def test_starts_near_chance(self, version, number):
         namespace = version(number, n_embed=128, n_head=4)
-        assert abs(helpers.steps(namespace["stdout"])[0][3] - math.log(namespace["vocab_size"])) < 0.1
+        assert abs(helpers.steps(namespace["stdout"])[0][3] - math.log(namespace["vocab_size"])) < 0.25
 
 
 class TestMuon:
