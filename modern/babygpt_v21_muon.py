@@ -5,7 +5,7 @@
       差不多大。权重衰减用它默认的 0.1（AdamW 是 0.01）。
       出处：Keller Jordan 等的博客（2024）；Liu 等《Muon is Scalable for LLM Training》（2025）。
 运行：python modern/babygpt_v21_muon.py
-预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
+预期：2 核 CPU 约 155 秒，验证 loss 约 4.04。
 看什么：模型一字不改，只换优化器；每一步慢一点，值不值？
 试试：muon_learning_rate 改成 0.02、0.005，各是多少？
 自测：词表那个矩阵也是二维的，为什么不交给 Muon？

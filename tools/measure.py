@@ -51,6 +51,7 @@ EXPECTATION = re.compile(r"预期：\d+ 核 CPU 约 [\d?]+ (?:秒|分钟)，验�
 FORM_DOC = ROOT / "docs" / "form.md"
 MODERN_README = ROOT / "modern" / "README.md"
 LINES = 4  # 样文只登头几行
+FEW = 0.025  # 合律的占不到这么多（400 首里不到 10 首），平仄和押韵不登
 
 
 def fingerprint_of(source):
@@ -332,6 +333,8 @@ def modern_table(results):
     for name, numbers in summaries.items():
         scores = numbers["form"]
         parameters = f"{numbers['parameters'] / 1e4:.0f} 万" if numbers["parameters"] else ""
+        if scores["attested"] < FEW:
+            scores = {**scores, "tone": None, "rhyme": None}
         shares = " | ".join(percent(scores[key]) for key in ("ended", "attested", "prefix", "tone", "rhyme", "copied"))
         rows.append(
             f"| `{name.removeprefix('modern/')}` | {parameters} | {decimal(scores['row_loss'])} | {decimal(scores['poem_loss'])} "
@@ -341,7 +344,10 @@ def modern_table(results):
         scores = results["baselines"].get(key, {})
         rows.append(f"| {label} | | | | {' | '.join(percent(scores.get(k)) for k in ('ended', 'attested', 'prefix', 'tone', 'rhyme', 'copied'))} | |")
     seeds = sorted({one["seeds"] for name, one in summaries.items() if name in SECOND_ARC})
-    rows.append(f"\nv13 起是 {'–'.join(map(str, seeds))} 个种子的平均；用时是 {results['machine']['cores']} 核 CPU 上独占运行的秒数。一横是没有量。")
+    rows.append(
+        f"\nv13 起是 {'–'.join(map(str, seeds))} 个种子的平均；用时是 {results['machine']['cores']} 核 CPU 上独占运行的秒数。"
+        f"一横是没有量，或者合律的不到 {FEW:.1%}，算不得数。"
+    )
     return "\n".join(rows) + "\n"
 
 
