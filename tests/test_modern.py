@@ -360,8 +360,7 @@ class TestCache:
 class TestDdp:
     def run(self, tmp_path, corpus, processes, number=23, **hyper):
         script = helpers.edit(V[number], tmp_path, corpus=corpus, **{**helpers.TINY, "max_iters": 20, "eval_interval": 5, **hyper})
-        source = script.read_text(encoding="utf-8").replace("    optimizer.zero_grad", "    optimizer.zero_grad")
-        source = source.replace("    for optimizer in optimizers:\n        optimizer.step()", "    if step == 0:\n        torch.save([p.grad for p in model.parameters()], Path(__file__).with_name(f'grad{rank}.pt'))\n"
+        source = script.read_text(encoding="utf-8").replace("    for optimizer in optimizers:\n        optimizer.step()", "    if step == 0:\n        torch.save([p.grad for p in model.parameters()], Path(__file__).with_name(f'grad{rank}.pt'))\n"
                                 "    for optimizer in optimizers:\n        optimizer.step()")
         script.write_text(source, encoding="utf-8")
         command = [sys.executable, str(script)] if processes == 1 else [

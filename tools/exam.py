@@ -8,8 +8,8 @@ import re
 
 import torch
 import torch.nn.functional as F
+from form import TRAIN
 
-TRAIN = 0.9
 POEMS, ROWS, ROW = 400, 160, 128
 BATCH = 256  # 滑的时候一批几个窗口
 
@@ -29,8 +29,7 @@ def poems(text):
 def rows(text):
     """modern/ 各版 block_size = ROW 时的考题：[ROW + 1 个字（str）, …]，和脚本里的 estimate_loss 一样地挑。"""
     cut = int(len(text) * TRAIN)
-    starts = [0] + [blank.end() for blank in re.finditer("\n\n+", text)]
-    starts = [start for start in starts if cut <= start < len(text) - ROW]
+    starts = [blank.end() for blank in re.finditer("\n\n", text[:-ROW - 1]) if blank.start() >= cut]
     return [text[start:start + ROW + 1] for start in (starts[k * len(starts) // ROWS] for k in range(ROWS))]
 
 
