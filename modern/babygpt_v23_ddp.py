@@ -228,6 +228,15 @@ def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：哪�
     model.train()
     return losses
 
+def orthogonalize(x):  # Newton–Schulz 迭代：奇异值都变成约 1，只用矩阵乘法，(行, 列) -> (行, 列)
+    if x.shape[0] > x.shape[1]:
+        return orthogonalize(x.T).T  # 瘦高的放倒了算，gram 小
+    x = x / (x.norm() + 1e-7)  # 先缩到奇异值都不超过 1
+    for _ in range(5):  # 每一轮，奇异值 s 变成 3.4445 s - 4.775 s³ + 2.0315 s⁵，几轮就都到 1 上下
+        gram = x @ x.T  # (行, 行)
+        x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x  # (行, 列)
+    return x
+
 # ---------- 训练 ----------
 if world_size > 1:
     dist.init_process_group("nccl" if device == "cuda" else "gloo")  # 进程之间怎样传数
@@ -235,12 +244,10 @@ model = BabyGPT().to(device)
 learner = torch.compile(model) if device == "cuda" else model  # compile：把许多小步合成几个大的 GPU 程序
 if world_size > 1:
     learner = nn.parallel.DistributedDataParallel(learner)  # backward 时，各进程的梯度取平均
-# Muon：动量这个矩阵，奇异值都拉成约 1，哪个方向都走得一样远。只对 Block 里的矩阵有意义
-matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
-# 词表是一行一个字、各学各的，不是一个变换；归一化的缩放不是矩阵：还是 AdamW
-others = [model.token_embedding.weight, *(p for p in model.parameters() if p.ndim < 2)]
-optimizers = [torch.optim.Muon(matrices, lr=muon_learning_rate, adjust_lr_fn="match_rms_adamw"),
-              torch.optim.AdamW(others, lr=learning_rate, fused=True)]  # fused：所有参数一次更新完
+momenta = {p: torch.zeros_like(p) for p in model.blocks.parameters() if p.ndim == 2}  # 矩阵 -> 它的动量
+# AdamW 比 SGD 多三样：动量（沿用前几步的方向）、每个参数各有步长、权重衰减（每步往 0 拉一点）
+others = [p for p in model.parameters() if p not in momenta]
+optimizer = torch.optim.AdamW(others, lr=learning_rate, fused=True)  # fused：所有参数一次更新完
 print(f"设备 {device}，词表 {vocab_size} 字，参数 {sum(p.numel() for p in model.parameters()):,} 个")
 print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
 
@@ -264,8 +271,7 @@ for step in range(max_iters + 1):
         break
     warmup = min(1, (step + 1) / 100)  # 头 100 步由慢到快，先别急着迈大步
     decay = 0.5 * (1 + math.cos(math.pi * step / max_iters))  # 再沿余弦曲线慢慢减到 0，好停在谷底
-    for optimizer, peak in zip(optimizers, [muon_learning_rate, learning_rate]):
-        optimizer.param_groups[0]["lr"] = peak * warmup * decay
+    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay
     # 抽 B 首，从各自的头一个字起，(B,)
     starts = poem_starts["train"][torch.randint(len(poem_starts["train"]), (batch_size,), device=device)]
     x, y = get_batch(train_data, starts[rank::world_size])  # 各进程抽的一样，各学各的几行：两个 (B/W, T)
@@ -273,8 +279,13 @@ for step in range(max_iters + 1):
         logits, loss = learner(x, y)  # (B/W, T, V), ()
     model.zero_grad()
     loss.backward()
-    for optimizer in optimizers:
-        optimizer.step()
+    optimizer.step()
+    with torch.no_grad():
+        pace = muon_learning_rate * warmup * decay  # 再乘 0.2 √长边，就同 AdamW 的步子差不多大
+        for p, momentum in momenta.items():
+            momentum.lerp_(p.grad, 0.05)  # 动量：梯度的滑动平均
+            direction = orthogonalize(p.grad.lerp(momentum, 0.95))  # 再掺一点眼前的梯度（Nesterov 动量）
+            p.mul_(1 - 0.1 * pace).sub_(pace * 0.2 * max(p.shape) ** 0.5 * direction)  # mul_：权重衰减
 
 # ---------- 采样 ----------
 model.eval()

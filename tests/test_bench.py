@@ -50,3 +50,18 @@ def test_sampler_with_random_weights(tmp_path):
     lengths.clear()
     bench.stamps(namespace, 15, False)
     assert lengths == list(range(1, 16))
+
+
+def test_operations_count_a_tied_head(loaded):
+    """词表共用一个矩阵，最后打分那一遍照样要算。"""
+    hyper = dict(n_embed=32, n_head=4, n_kv_head=2, block_size=16, n_layer=2)
+    tied, untied = (bench.operations(loaded(helpers.V[number], **hyper)) for number in (20, 19))
+    assert tied == untied
+
+
+def test_muon_and_ddp_tables(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "edit", lambda name, folder, **hyper: helpers.edit(name, folder, **{**helpers.TINY, **hyper, "max_iters": 2}))
+    both = bench.muon_update(tmp_path)
+    assert len(both) == 2 and all(ms > 0 for ms in both)
+    assert "| 只有 AVX2 |" in bench.muon_table(tmp_path)
+    assert "torchrun" in bench.ddp_table(tmp_path)

@@ -85,6 +85,23 @@ for m in model.blocks.modules():
         nn.init.kaiming_normal_(m.weight)
 """
 NO_MASK = ["weights.masked_fill("]
+# 整段文字往后挪 10 个位置，打分差多少
+SHIFTED = """
+idx = train_data[:100][None]
+with torch.no_grad():
+    before = model(idx, idx)[0]
+    angles = torch.arange(10, block_size + 10, device=device)[:, None] * frequencies
+    print((model(idx, idx)[0] - before).abs().max().item())
+"""
+# 没训练的模型，接着开头一次写 64 首，要几秒
+WRITE_64 = """
+started = time.perf_counter()
+model.generate(prompt_ids[0].repeat(64, 1), 200)
+print(time.perf_counter() - started)
+"""
+FILE_SIZE = "print(base_path.stat().st_size)"
+LONG_ROWS = "block_size = 512，batch_size = 2"
+RATES = ("1e-2", "2e-2", "4e-2")  # QK-norm 要在大学习率下看
 ONE_LINE = "print(f'{loss.item():.4f} {model.linear.weight.item():.3f} {model.linear.bias.item():.3f}')"
 FIVE = "pytorch_5min.py"
 
@@ -144,6 +161,42 @@ print(sum(len(t) == 1 for t in transition), sum(not t for t in transition), len(
         # 接着用存下的 model.pth 跑采样器；采样器改了，这里也跟着过时
         "采样器": change(then=f"import answers\nanswers.sample_beside(model_path, {measure.fingerprint(SAMPLER)!r})"),
     },
+    V[13]: {
+        "随便从哪儿读起": change(swapped=[(
+            'starts = poem_starts["train"][torch.randint(len(poem_starts["train"]), (batch_size,), device=device)]',
+            "starts = torch.randint(len(train_data) - block_size, (batch_size,), device=device)",
+        )]),
+        LONG_ROWS: change(block_size=512, batch_size=2, max_iters=100, max_new_tokens=1),
+    },
+    V[14]: {
+        LONG_ROWS: change(block_size=512, batch_size=2, max_iters=100, max_new_tokens=1),
+        "不遮未来": change(swapped=[(", is_causal=True)", ")")]),
+    },
+    V[15]: {
+        "去掉 ln_f": change(["self.ln_f = ", "x = self.ln_f(x)"]),
+    },
+    V[16]: {
+        "10000 = 100": change(swapped=[("= 10000 **", "= 100 **")]), "10000 = 1000000": change(swapped=[("= 10000 **", "= 1000000 **")]),
+        "往后挪": change(**QUICK, then=SHIFTED),
+    },
+    V[17]: {
+        "relu 的平方": change(swapped=[("F.silu(self.gate(x))", "F.relu(self.gate(x)) ** 2")]),
+        "H = 4C": change(**QUICK, swapped=[("hidden_size = 8 * n_embed // 3", "hidden_size = 4 * n_embed")]),
+        **{f"learning_rate = {rate}": change(learning_rate=float(rate)) for rate in RATES},
+    },
+    V[18]: {f"learning_rate = {rate}": change(learning_rate=float(rate)) for rate in RATES},
+    V[19]: {f"n_kv_head = {n}": change(n_kv_head=n) for n in (1, 8)},
+    V[20]: {
+        "去掉 init": change(["nn.init.normal_("]),
+        **{f"learning_rate = {rate}": change(learning_rate=float(rate)) for rate in ("2.5e-3", "1e-2")},
+    },
+    V[21]: {
+        **{f"muon_learning_rate = {rate}": change(muon_learning_rate=rate) for rate in (0.02, 0.005)},
+        "词表也用 Muon": change(swapped=[("in model.blocks.parameters() if p.ndim == 2}", "in model.parameters() if p.ndim == 2}")]),
+        "一次写 64 首": change(**QUICK, then=WRITE_64),
+    },
+    V[22]: {"一次写 64 首": change(**QUICK, then=WRITE_64)},
+    V[24]: {"max_iters = 2500": change(max_iters=2500, then=FILE_SIZE)},
 }
 VARIANTS = {name: {label: Variant(apply) for label, apply in labels.items()} for name, labels in CHANGES.items()}
 

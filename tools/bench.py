@@ -10,14 +10,19 @@
 3. 采样器：权重随机，从 1 个字写满窗口；有缓存、没缓存、同样大小的 GPT-2。
 4. v13 和 v14：同样的模型，SDPA 快多少。
 5. v22 的缓存：一次写 1 首、64 首，从 1 个字写满窗口；和没有缓存的 v21、transformers 的 Qwen3（同样的权重，它自己的缓存）比。
+6. v21 的 Muon 更新一次要几毫秒，和 torch.optim.Muon 比；再把 CPU 限成只有 AVX2，各量一遍。
+7. v23：一个进程用所有的核，和 torchrun 每核一个进程。
 """
 
 import builtins
 import contextlib
 import datetime
+import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,7 +31,7 @@ from unittest import mock
 import export_hf
 import torch
 import torch.nn.functional as F
-from scripts import ROOT, V, edit, load
+from scripts import ROOT, V, edit, load, steps
 
 OUTPUT = ROOT / "docs" / "bench.md"
 REPEATS = 3
@@ -37,6 +42,8 @@ PRESETS = {
     "v11 的 GPU 一套": dict(n_embed=384, n_head=6, n_layer=6),
 }
 WINDOWS = (64, 128, 256)
+# 让 torch 和 oneDNN 只用 AVX2，像没有 AVX512、AMX 的笔记本
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 
 
 def median(measure):
@@ -134,7 +141,8 @@ def operations(namespace):
 
     出处：Kaplan 等《Scaling Laws for Neural Language Models》（2020）表 1，注意力那一项按没有跳过上三角算。
     """
-    matrices = sum(p.numel() for name, p in namespace["model"].named_parameters() if p.ndim == 2 and "embedding" not in name)
+    named = namespace["model"].named_parameters(remove_duplicate=False)  # 词表共用一个矩阵时，lm_head 也要算
+    matrices = sum(p.numel() for name, p in named if p.ndim == 2 and "embedding" not in name)
     return 6 * matrices + 12 * namespace["n_layer"] * namespace["block_size"] * namespace["n_embed"]
 
 
@@ -232,6 +240,58 @@ def cache_table(folder):
 """
 
 
+def muon_update(folder):
+    """v21 的模型更新一次矩阵，毫秒：(torch.optim.Muon, v21 自己写的正交化)；梯度是随机的。"""
+    namespace = load(edit(V[21], folder, device="cpu", max_iters=0, max_new_tokens=1, eval_iters=1))
+    matrices = list(namespace["momenta"])
+    for p in matrices:
+        p.grad = torch.randn_like(p)
+    muon = torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw")
+
+    def ours():
+        for p in matrices:
+            namespace["orthogonalize"](p.grad)
+
+    muon.step(), ours()  # 热身
+    return median(lambda: tuple(1000 * seconds(lambda: [run() for _ in range(10)]) / 10 for run in (muon.step, ours)))
+
+
+def muon_table(folder):
+    """第 6 件事（Markdown）：指令集要在 import torch 之前限好，所以各开一个进程。"""
+    command = [sys.executable, "-c", f"import bench, json, pathlib; print(json.dumps(bench.muon_update(pathlib.Path({str(folder)!r}))))"]
+    rows = []
+    for label, limits in (("不限", {}), ("只有 AVX2", AVX2)):
+        env = {**os.environ, **limits, "PYTHONPATH": str(Path(__file__).parent)}
+        out = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", check=True).stdout
+        rows.append("| {} | {:.0f} | {:.0f} |".format(label, *json.loads(out.split("\n")[-2])))
+    body = "\n".join(rows)
+    return f"""## v21：Muon 更新一次，毫秒
+
+Block 里的矩阵都更新一遍。`torch.optim.Muon` 用 bf16（16 位的数）算；v21 用 32 位的。“只有 AVX2”是用环境变量限的。
+
+| CPU 的指令 | `torch.optim.Muon` | v21 |
+| --- | ---: | ---: |
+{body}
+"""
+
+
+def ddp_table(folder):
+    """第 7 件事（Markdown）：轮流跑。"""
+    script = edit(V[23], folder, device="cpu", max_iters=200, eval_interval=200, eval_iters=1, max_new_tokens=1)
+    cores = str(os.cpu_count())
+    commands = ([sys.executable, str(script)], [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", cores, str(script)])
+
+    def speed(command):
+        out = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
+        return int(steps(out)[-1][4])
+
+    one, several = median(lambda: tuple(map(speed, commands)))
+    return f"""## v23：DDP
+
+训练，每秒多少字：`python` {one:,}（一个进程，{cores} 个线程），`torchrun --nproc_per_node={cores}` {several:,}（{cores} 个进程，各 1 个线程）。各跑 {REPEATS} 次，轮流跑，取中位数。
+"""
+
+
 def sampler(folder, block_size, **size):
     """随机权重的 model.pth 旁边，读出来的采样器（全局变量的 dict）。"""
     hyper = dict(block_size=block_size, dropout=0.0, **size)
@@ -316,7 +376,9 @@ def main():
 
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
         folder = Path(name)
-        tables = [part(folder) for part in (train_table, ceiling_table, sample_table, sdpa_table, cache_table)]
+        tables = [part(folder) for part in (
+            train_table, ceiling_table, sample_table, sdpa_table, muon_table, cache_table, ddp_table,
+        )]
     OUTPUT.write_text(
         "# 快不快\n\n"
         f"由 `tools/bench.py` 一次跑完：{os.cpu_count()} 核 CPU，{platform.system()} {platform.machine()}，"
