@@ -39,10 +39,10 @@ def test_first_screen_shows_a_poem_the_best_model_wrote(results):
     assert README.index("<!-- poem -->") < README.index("python simplemodel.py\n```") < README.index("pip install -r requirements.txt")
 
 
-@pytest.mark.parametrize("name", measure.SCRIPTS)
+@pytest.mark.parametrize("name", [*measure.SCRIPTS, *measure.SAME])
 def test_docstring_expects_what_was_measured(results, name):
     docstring = ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8")))
-    assert f"预期：{measure.expectation(results, name)}" in docstring
+    assert f"预期：{measure.expectation(results, measure.SAME.get(name, name))}" in docstring
 
 
 @pytest.mark.parametrize("name", measure.SCRIPTS)
@@ -104,7 +104,7 @@ def test_check_names_what_changed_since_it_was_measured(results, tmp_path, monke
     for name in measure.SCRIPTS:
         helpers.edit(name, tmp_path)
     monkeypatch.setattr(measure, "ROOT", tmp_path)
-    recorded = {"scripts": {name: {"fingerprint": measure.fingerprint(name), "runs": [{}]} for name in measure.SCRIPTS}}
+    recorded = {"scripts": {name: {"fingerprint": measure.fingerprint(name), "runs": [{"form": dict.fromkeys(measure.RULER)}]} for name in measure.SCRIPTS}}
     assert measure.changed(recorded) == []
 
     script = tmp_path / V[3]
@@ -115,6 +115,23 @@ def test_check_names_what_changed_since_it_was_measured(results, tmp_path, monke
     assert [name for name, _ in measure.changed(recorded)] == [V[3]]
     del recorded["scripts"][V[1]]
     assert [name for name, _ in measure.changed(recorded)] == [V[1], V[3]]
+    for name in (V[2], V[11], V[16]):  # v2 不在两段路的那张表里，少一项不要紧
+        del recorded["scripts"][name]["runs"][0]["form"]["rhyme"]
+    assert [name for name, _ in measure.changed(recorded)] == [V[1], V[3], V[11], V[16]]
+
+
+def test_runs_without_the_whole_ruler_are_measured_again(monkeypatch):
+    """尺上添了新的项目：缺的那几次重跑，全的留着。"""
+    names = V[2], V[11], V[16]
+    runs = lambda: [{"seed": 42, "form": {}}, {"seed": 43, "form": dict.fromkeys(measure.RULER)}]  # noqa: E731
+    recorded = {"scripts": {name: {"fingerprint": measure.fingerprint(name), "runs": runs()} for name in names}}
+    again = []
+    fake = {"wall_s": 0, "stdout": "", "notes": None}
+    monkeypatch.setattr(measure, "run", lambda name, seed, threads: again.append((name, seed)) or {**fake, "seed": seed})
+    monkeypatch.setattr(measure, "save", lambda results: None)
+    monkeypatch.setattr(measure, "baselines", dict)
+    measure.measure(recorded, names, 2)
+    assert again == [(V[11], 42), (V[16], 42)] and all(len(recorded["scripts"][name]["runs"]) == 2 for name in names)
 
 
 def test_only_the_seed_is_changed(tmp_path, monkeypatch):
