@@ -4,10 +4,10 @@
       每一段，都从一首的开头读起，读满 T 个字，读完一首接着读下一首：补齐到一样长，算力就花在空白上了。
       超过 T 个字的词，后面的字没学过；考题换了，打印的 loss 不能和 v1–v11 直接比。
 运行：python modern/babygpt_v13_whole_poems.py
-预期：2 核 CPU 约 140 秒，验证 loss 约 4.60。
+预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
 看什么：样文的句长还是不合词牌。位置的向量各学各的：在第 20 位学到的“逗号后第 5 个字”，第 47 位用不上。
 试试：只改训练那一处，换回 v11 的随便从哪儿读起，验证 loss 差多少？
-自测：一首浣溪沙连题目、空行约 62 个字，后面几首若也这么长，T = 128 的一段里读到第几首？
+自测：一首浣溪沙连题目、空行约 62 个字；若首首如此，T = 128 的一段里读到第几首？答案在 docs/answers.md。
 """
 import math
 import signal
@@ -77,9 +77,10 @@ n_train = int(len(text) * train_data_ratio)
 if min(n_train, len(text) - n_train) <= block_size:
     raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
                      f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
-poem_starts = {split: [i + 2 for i in range(len(part) - block_size - 2) if part[i:i + 2] == "\n\n"]
-               for split, part in [("train", text[:n_train]), ("val", text[n_train:])]}  # 各首从第几个字起
-if not all(poem_starts.values()):
+# 各首从第几个字起，两个 (首数,)
+poem_starts = {split: torch.tensor([i + 2 for i in range(len(s) - block_size - 2) if s[i:i + 2] == "\n\n"],
+               device=device) for split, s in [("train", text[:n_train]), ("val", text[n_train:])]}
+if not all(map(len, poem_starts.values())):
     raise SystemExit("ci.txt 里的篇太少，或者篇与篇之间没有空行：训练集、验证集里，空行之后都得还有一篇。")
 unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
 if unknown:
@@ -87,7 +88,6 @@ if unknown:
 
 data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
 train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
-poem_starts = {split: torch.tensor(starts, device=device) for split, starts in poem_starts.items()}  # (首数,)
 prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
 
 # ---------- 模型 ----------

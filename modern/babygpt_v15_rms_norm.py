@@ -4,10 +4,10 @@
       可有可无（Zhang、Sennrich《Root Mean Square Layer Normalization》，2019）。线性层都去掉 bias：
       少了它，loss 也不变坏。Llama、Qwen3 两样都这样。eps 防止除以 0。
 运行：python modern/babygpt_v15_rms_norm.py
-预期：2 核 CPU 约 110 秒，验证 loss 约 4.58。
+预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
 看什么：loss 和 v14 差不多，要做的少一点。
 试试：把 ln_f 那一行去掉（forward 里也去掉），loss 会差多少？
-自测：这一版比 v14 少了多少个参数？
+自测：这一版比 v14 少了多少个参数？答案在 docs/answers.md。
 """
 import math
 import signal
@@ -77,9 +77,10 @@ n_train = int(len(text) * train_data_ratio)
 if min(n_train, len(text) - n_train) <= block_size:
     raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
                      f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
-poem_starts = {split: [i + 2 for i in range(len(part) - block_size - 2) if part[i:i + 2] == "\n\n"]
-               for split, part in [("train", text[:n_train]), ("val", text[n_train:])]}  # 各首从第几个字起
-if not all(poem_starts.values()):
+# 各首从第几个字起，两个 (首数,)
+poem_starts = {split: torch.tensor([i + 2 for i in range(len(s) - block_size - 2) if s[i:i + 2] == "\n\n"],
+               device=device) for split, s in [("train", text[:n_train]), ("val", text[n_train:])]}
+if not all(map(len, poem_starts.values())):
     raise SystemExit("ci.txt 里的篇太少，或者篇与篇之间没有空行：训练集、验证集里，空行之后都得还有一篇。")
 unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
 if unknown:
@@ -87,7 +88,6 @@ if unknown:
 
 data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
 train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
-poem_starts = {split: torch.tensor(starts, device=device) for split, starts in poem_starts.items()}  # (首数,)
 prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
 
 # ---------- 模型 ----------

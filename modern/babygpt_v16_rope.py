@@ -4,10 +4,10 @@
       点积只跟两个角度之差有关，也就是只跟相隔几个字有关。各对转得有快有慢：快的分得清近处，慢的看得清远处。
       出处：Su 等《RoFormer》（2021）。原论文相邻两个配对，这里前后两半配对，同 transformers 的 Llama、Qwen。
 运行：python modern/babygpt_v16_rope.py
-预期：2 核 CPU 约 120 秒，验证 loss 约 4.13。
+预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
 看什么：这条路上最大的一步：“逗号后第 5 个字”在哪儿都是一回事，学一次就够，词的句长开始合词牌了。
 试试：把 10000 改成 100，再改成 1000000，loss 各是多少？
-自测：把一段话整个往后挪 10 个位置，打分变不变？（提示：挪的是位置，不是字。）
+自测：把一段话整个往后挪 10 个位置，打分变不变？（提示：挪的是位置，不是字。）答案在 docs/answers.md。
 """
 import math
 import signal
@@ -79,9 +79,10 @@ n_train = int(len(text) * train_data_ratio)
 if min(n_train, len(text) - n_train) <= block_size:
     raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
                      f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
-poem_starts = {split: [i + 2 for i in range(len(part) - block_size - 2) if part[i:i + 2] == "\n\n"]
-               for split, part in [("train", text[:n_train]), ("val", text[n_train:])]}  # 各首从第几个字起
-if not all(poem_starts.values()):
+# 各首从第几个字起，两个 (首数,)
+poem_starts = {split: torch.tensor([i + 2 for i in range(len(s) - block_size - 2) if s[i:i + 2] == "\n\n"],
+               device=device) for split, s in [("train", text[:n_train]), ("val", text[n_train:])]}
+if not all(map(len, poem_starts.values())):
     raise SystemExit("ci.txt 里的篇太少，或者篇与篇之间没有空行：训练集、验证集里，空行之后都得还有一篇。")
 unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
 if unknown:
@@ -89,7 +90,6 @@ if unknown:
 
 data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
 train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
-poem_starts = {split: torch.tensor(starts, device=device) for split, starts in poem_starts.items()}  # (首数,)
 prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
 
 # ---------- 模型 ----------

@@ -4,10 +4,10 @@
       softmax 只盯一个字，训练就飞掉。思路出自 Henry 等《Query-Key Normalization for Transformers》
       （2020）；用 RMSNorm、每维一个缩放，同 Qwen3。
 运行：python modern/babygpt_v18_qk_norm.py
-预期：2 核 CPU 约 125 秒，验证 loss 约 4.08。
+预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
 看什么：它防的是训练飞掉：要在大学习率下看。
 试试：learning_rate 改成 2e-2，v17 和 v18 各跑一遍。
-自测：旋转不改变长度。那么归一放在旋转之后，有什么不同？（提示：每维一个缩放。）
+自测：旋转不改变长度。那么归一放在旋转之后，有什么不同？（提示：每维一个缩放。）答案在 docs/answers.md。
 """
 import math
 import signal
@@ -79,9 +79,10 @@ n_train = int(len(text) * train_data_ratio)
 if min(n_train, len(text) - n_train) <= block_size:
     raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
                      f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
-poem_starts = {split: [i + 2 for i in range(len(part) - block_size - 2) if part[i:i + 2] == "\n\n"]
-               for split, part in [("train", text[:n_train]), ("val", text[n_train:])]}  # 各首从第几个字起
-if not all(poem_starts.values()):
+# 各首从第几个字起，两个 (首数,)
+poem_starts = {split: torch.tensor([i + 2 for i in range(len(s) - block_size - 2) if s[i:i + 2] == "\n\n"],
+               device=device) for split, s in [("train", text[:n_train]), ("val", text[n_train:])]}
+if not all(map(len, poem_starts.values())):
     raise SystemExit("ci.txt 里的篇太少，或者篇与篇之间没有空行：训练集、验证集里，空行之后都得还有一篇。")
 unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
 if unknown:
@@ -89,7 +90,6 @@ if unknown:
 
 data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
 train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
-poem_starts = {split: torch.tensor(starts, device=device) for split, starts in poem_starts.items()}  # (首数,)
 prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
 
 # ---------- 模型 ----------

@@ -4,10 +4,10 @@
       （enable_gqa）。写字时要把前文的 k、v 存着（v22），存多少正比于 n_kv_head。
       出处：Ainslie 等《GQA》（2023）；只有一份的叫 MQA（Shazeer，2019）。
 运行：python modern/babygpt_v19_gqa.py
-预期：2 核 CPU 约 125 秒，验证 loss 约 4.09。
+预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
 看什么：参数少了一点，loss 差多少？省下的要到 v22 才用得上。
 试试：n_kv_head = 1，loss 差多少？n_kv_head = 8 呢？
-自测：T = 128，n_layer = 4，存一段前文的 k、v，n_kv_head = 8 和 4 各要多少个数？
+自测：T = 128，n_layer = 4，存一段前文的 k、v，n_kv_head = 8 和 4 各要多少个数？答案在 docs/answers.md。
 """
 import math
 import signal
@@ -82,9 +82,10 @@ n_train = int(len(text) * train_data_ratio)
 if min(n_train, len(text) - n_train) <= block_size:
     raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
                      f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
-poem_starts = {split: [i + 2 for i in range(len(part) - block_size - 2) if part[i:i + 2] == "\n\n"]
-               for split, part in [("train", text[:n_train]), ("val", text[n_train:])]}  # 各首从第几个字起
-if not all(poem_starts.values()):
+# 各首从第几个字起，两个 (首数,)
+poem_starts = {split: torch.tensor([i + 2 for i in range(len(s) - block_size - 2) if s[i:i + 2] == "\n\n"],
+               device=device) for split, s in [("train", text[:n_train]), ("val", text[n_train:])]}
+if not all(map(len, poem_starts.values())):
     raise SystemExit("ci.txt 里的篇太少，或者篇与篇之间没有空行：训练集、验证集里，空行之后都得还有一篇。")
 unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
 if unknown:
@@ -92,7 +93,6 @@ if unknown:
 
 data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
 train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
-poem_starts = {split: torch.tensor(starts, device=device) for split, starts in poem_starts.items()}  # (首数,)
 prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
 
 # ---------- 模型 ----------

@@ -5,10 +5,10 @@
       出处：Press、Wolf《Using the Output Embedding to Improve Language Models》（2017）。
       到这里，架构同 Qwen3 的小号（大的不共用，10000 换成 1000000）。
 运行：python modern/babygpt_v20_tied.py
-预期：2 核 CPU 约 130 秒，验证 loss 约 4.15。
+预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
 看什么：第 0 步的 loss 还在 ln V 附近；用 AdamW 学，比不共用的差多少？
 试试：去掉 init 那一行，第 0 步的 loss 是多少？最后呢？
-自测：模型里 V × C 的矩阵原来有几个，现在几个？
+自测：模型里 V × C 的矩阵原来有几个，现在几个？答案在 docs/answers.md。
 """
 import math
 import signal
@@ -83,9 +83,10 @@ n_train = int(len(text) * train_data_ratio)
 if min(n_train, len(text) - n_train) <= block_size:
     raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
                      f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
-poem_starts = {split: [i + 2 for i in range(len(part) - block_size - 2) if part[i:i + 2] == "\n\n"]
-               for split, part in [("train", text[:n_train]), ("val", text[n_train:])]}  # 各首从第几个字起
-if not all(poem_starts.values()):
+# 各首从第几个字起，两个 (首数,)
+poem_starts = {split: torch.tensor([i + 2 for i in range(len(s) - block_size - 2) if s[i:i + 2] == "\n\n"],
+               device=device) for split, s in [("train", text[:n_train]), ("val", text[n_train:])]}
+if not all(map(len, poem_starts.values())):
     raise SystemExit("ci.txt 里的篇太少，或者篇与篇之间没有空行：训练集、验证集里，空行之后都得还有一篇。")
 unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
 if unknown:
@@ -93,7 +94,6 @@ if unknown:
 
 data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
 train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
-poem_starts = {split: torch.tensor(starts, device=device) for split, starts in poem_starts.items()}  # (首数,)
 prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
 
 # ---------- 模型 ----------

@@ -18,7 +18,7 @@ ROAD = ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS]
 SECOND = [V[11], *MODERN]  # 第二段路从 v11 接着走
 BOUNDS = dict(zip([*ROAD[1:], *MODERN], (
     65, 60, 8, 20, 11, 12, 16, 4, 4, 8, 8, 34, 77,
-    46, 42, 16, 20, 14, 6, 10, 6, 21, 34, 34, 40,
+    45, 42, 16, 20, 14, 6, 10, 6, 21, 34, 34, 40,
 )))  # 和前一份比，最多改几行代码
 SCHEDULE = {"warmup", "decay", "optimizer"}  # v11 的学习率三行，各自赋值给谁
 

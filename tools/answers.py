@@ -96,7 +96,7 @@ with torch.no_grad():
 # 没训练的模型，接着开头一次写 64 首，要几秒
 WRITE_64 = """
 started = time.perf_counter()
-model.generate(prompt_ids[0].repeat(64, 1), 200)
+model.generate(prompt_ids[0].repeat(64, 1), 100)
 print(time.perf_counter() - started)
 """
 FILE_SIZE = "print(base_path.stat().st_size)"
@@ -438,6 +438,109 @@ SECTIONS = {
         ("自测：model.pth 有多大", lambda r: (
             lambda size, n: f"{n:,} 个参数 × 4 字节 = {4 * n / 1e6:.1f} MB；文件是 {size / 1e6:.1f} MB。多出来的是 16 份 64 × 64 的 mask（每格 1 字节）、词表和文件格式。"
         )(r.sampled()["bytes"], r.parameters(V[11]))),
+    ],
+    V[13]: [
+        ("试试：训练换回随便从哪儿读起", lambda r: (
+            f"{r.loss(V[13])} → {r.loss(V[13], '随便从哪儿读起')}（{r.more(V[13], '随便从哪儿读起')}）。考题总从一首的开头读起，"
+            "训练时却很少碰上开头正好落在第 1 个位置：考什么，就该练什么。"
+        )),
+        ("自测：读到第几首", lambda r: "第三首：头两首一共约 124 个字，第三首只读到题目的前四个字。"),
+    ],
+    V[14]: [
+        ("试试：block_size 改成 512，batch_size 改成 2，各跑 100 步", lambda r: (
+            lambda slow, fast: f"v13 每秒 {slow:,} 字，v14 {fast:,} 字，快到 {fast / slow:.1f} 倍（单线程）。T 越大，v13 里那张 (T, T) 的分数表占得越多；"
+            "SDPA 分块算，不把整张表写进内存，也不算被遮住的块。"
+        )(*(r.run(V[n], LONG_ROWS)["tokens_per_s"] for n in (13, 14)))),
+        ("自测：去掉 is_causal=True", lambda r: (
+            f"训练 loss 掉到 {r.run(V[14], '不遮未来')['train_loss']:.2f}，验证 loss {r.loss(V[14], '不遮未来')}：答案就在右边，抄来就行，和 v3 去掉 mask 一样。"
+        )),
+    ],
+    V[15]: [
+        ("试试：去掉 ln_f", lambda r: (
+            f"{r.loss(V[15])} → {r.loss(V[15], '去掉 ln_f')}（{r.more(V[15], '去掉 ln_f')}）。"
+        )),
+        ("自测：少了多少个参数", lambda r: (
+            f"{r.parameters(V[14]) - r.parameters(V[15]):,} 个：9 个归一化的偏置 9 × 128，4 层里 proj 的 128、前馈的 512 + 128，lm_head 的 5,970。"
+        )),
+    ],
+    V[16]: [
+        ("试试：10000 改成 100，再改成 1000000", lambda r: (
+            f"10000 是 {r.loss(V[16])}，100 是 {r.loss(V[16], '10000 = 100')}，1000000 是 {r.loss(V[16], '10000 = 1000000')}。"
+            f"hs = 16 时有 8 对。10000：最慢的一对转一圈要 {2 * math.pi * 10000 ** (7 / 8):,.0f} 个字；100：{2 * math.pi * 100 ** (7 / 8):.0f} 个字。"
+            "窗口只有 128，用不着太慢的；窗口长到几千几万，才要把底数放大（Qwen3 用 1000000）。"
+        )),
+        ("自测：整段往后挪 10 个位置", lambda r: (
+            f"不变：100 个字所有位置的打分，最大差 {float(r.notes(V[16], '往后挪')):.0e}，是舍入误差。打分只看相隔多远，不看在第几位。"
+        )),
+    ],
+    V[17]: [
+        ("试试：silu 换成 relu 的平方", lambda r: (
+            f"{r.loss(V[17])} → {r.loss(V[17], 'relu 的平方')}（{r.more(V[17], 'relu 的平方')}）。"
+        )),
+        ("自测：参数多几成", lambda r: (
+            lambda more, n: f"前馈的三个矩阵各宽了一半：4 × 3 × 128 × (512 − 341) = {more:,}，前馈多五成，整个模型多 {more / n:.0%}。"
+        )(r.run(V[17], "H = 4C")["parameters"] - r.parameters(V[17]), r.parameters(V[17]))),
+    ],
+    V[18]: [
+        ("试试：learning_rate 改成 2e-2，v17 和 v18 各跑一遍", lambda r: (
+            "| learning_rate | v17 | v18 |\n| ---: | ---: | ---: |\n"
+            f"| 5e-3（不改） | {r.loss(V[17])} | {r.loss(V[18])} |\n"
+            + "".join(f"| {rate} | {' | '.join(r.loss(V[n], f'learning_rate = {rate}') for n in (17, 18))} |\n" for rate in RATES)
+        )),
+        ("自测：归一放在旋转之后", lambda r: (
+            "只除以长度，前后都一样：旋转不改变长度。但每一维还各有一个学来的缩放。先旋转，一对里的两个数已经混在一起，再乘两个不同的数，"
+            "打分就不再只看相隔几个字了。"
+        )),
+    ],
+    V[19]: [
+        ("试试：n_kv_head 改成 1、改成 8", lambda r: (
+            f"4 是 {r.loss(V[19])}，1 是 {r.loss(V[19], 'n_kv_head = 1')}（{r.more(V[19], 'n_kv_head = 1')}），"
+            f"8 是 {r.loss(V[19], 'n_kv_head = 8')}（{r.more(V[19], 'n_kv_head = 8')}，就是 v18）。只有 1 份 k、v 的叫 MQA。"
+        )),
+        ("自测：要存多少个数", lambda r: (
+            "k、v 两份 × 4 层 × 128 个字 × n_kv_head × 16：8 份要 131,072 个，4 份 65,536 个。"
+        )),
+    ],
+    V[20]: [
+        ("试试：去掉 init 那一行", lambda r: (
+            lambda run: f"第 0 步是 {run['curve'][0]['val_loss']:.1f}（ln V 是 8.69），最后 {run['val_loss']:.2f}，不改是 {r.loss(V[20])}。"
+        )(r.run(V[20], "去掉 init"))),
+        ("自测：V × C 的矩阵有几个", lambda r: (
+            f"原来两个，现在一个，少了 5,970 × 128 = {r.parameters(V[19]) - r.parameters(V[20]):,} 个参数，三分之一。"
+        )),
+    ],
+    V[21]: [
+        ("试试：muon_learning_rate 改成 0.02、0.005", lambda r: (
+            f"0.01 是 {r.loss(V[21])}，0.02 是 {r.loss(V[21], 'muon_learning_rate = 0.02')}，0.005 是 {r.loss(V[21], 'muon_learning_rate = 0.005')}。"
+            f"AdamW（v20）也调过：5e-3 是 {r.loss(V[20])}，2.5e-3 是 {r.loss(V[20], 'learning_rate = 2.5e-3')}，1e-2 是 {r.loss(V[20], 'learning_rate = 1e-2')}。"
+        )),
+        ("自测：词表为什么不交给 Muon", lambda r: (
+            "词表的一行是一个字，不是把一种向量变成另一种向量的变换；一步里多数字没出现，它们那几行的梯度小得多，"
+            f"一正交化，全都放大到一样。真交给它：{r.loss(V[21])} → {r.loss(V[21], '词表也用 Muon')}（{r.more(V[21], '词表也用 Muon')}）。"
+        )),
+    ],
+    V[22]: [
+        ("试试：一次写 64 首，要几秒", lambda r: (
+            lambda on, off: f"没训练的模型，单线程，每首 100 个字：v22 {on:.1f} 秒，v21 {off:.1f} 秒，快到 {off / on:.0f} 倍。学过的还要快些：写到空行就停。"
+        )(*(float(r.notes(V[n], "一次写 64 首")) for n in (22, 21)))),
+        ("自测：缓存有多少个数", lambda r: "k、v 两份 × 4 层 × 4 × 128 × 16 = 65,536 个，每个 4 字节，256 KB。"),
+    ],
+    V[23]: [
+        ("试试：torchrun 起两个进程，tokens/s 差多少", lambda r: (
+            "2 核的机器上量的在 [bench.md](bench.md) 里，最后一段。一个进程本来就用着所有的核，分成两个，多出来的只有传梯度的工夫；几块 GPU、几台机器，才快得起来。"
+        )),
+        ("自测：每步要传多少个数", lambda r: (
+            f"每个参数的梯度，{r.parameters(V[21]):,} 个，一个 4 字节，约 {4 * r.parameters(V[21]) / 1e6:.0f} MB：和 W、和一批多大都没关系。"
+            "（环形的 all-reduce，每个进程发出、收到的各约两倍的 (W − 1)/W。）"
+        )),
+    ],
+    V[24]: [
+        ("试试：max_iters 减半", lambda r: (
+            f"{r.loss(V[24])} → {r.loss(V[24], 'max_iters = 2500')}（{r.more(V[24], 'max_iters = 2500')}）。"
+        )),
+        ("自测：base.pth 有多大", lambda r: (
+            lambda size, n: f"{n:,} 个参数 × 4 字节 = {4 * n / 1e6:.1f} MB；文件是 {size / 1e6:.1f} MB。共用的矩阵只存一份。多出来的是词表和文件格式。"
+        )(int(r.notes(V[24], "max_iters = 2500")), r.parameters(V[24]))),
     ],
     SAMPLER: [
         ("试试：temperature 和 top_k", lambda r: "\n\n".join(
