@@ -47,7 +47,7 @@ n_head = 8  # 注意力头的个数：有几份 q
 n_kv_head = 4  # 有几份 k 和 v，每份由 n_head / n_kv_head 个头共用
 n_layer = 4  # Block 叠几层
 learning_rate = 5e-3  # 有预热、有衰减，敢比 v10 大
-muon_learning_rate = 0.01  # 矩阵走的步子
+muon_learning_rate = 0.01  # Block 里的矩阵走的步子
 max_iters = 1600  # 训练多少步
 eval_interval = 500  # 每隔多少步评估一次
 eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）
@@ -232,7 +232,7 @@ def orthogonalize(x):  # Newton–Schulz 迭代：奇异值都变成约 1，只�
     if x.shape[0] > x.shape[1]:
         return orthogonalize(x.T).T  # 瘦高的放倒了算，gram 小
     x = x / (x.norm() + 1e-7)  # 先缩到奇异值都不超过 1
-    for _ in range(5):  # 每一轮，奇异值 s 变成 3.4445 s - 4.775 s³ + 2.0315 s⁵，几轮就都到 1 上下
+    for _ in range(5):  # 每轮只动奇异值，方向不变：s 变成 3.4445 s - 4.775 s³ + 2.0315 s⁵，渐到 1 上下
         gram = x @ x.T  # (行, 行)
         x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x  # (行, 列)
     return x
@@ -277,11 +277,11 @@ for step in range(max_iters + 1):
     x, y = get_batch(train_data, starts[rank::world_size])  # 各进程抽的一样，各学各的几行：两个 (B/W, T)
     with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):  # 矩阵乘法用 16 位的数，快
         logits, loss = learner(x, y)  # (B/W, T, V), ()
-    model.zero_grad()
+    model.zero_grad()  # optimizer 不管矩阵，它们的梯度也要清零
     loss.backward()
     optimizer.step()
     with torch.no_grad():
-        pace = muon_learning_rate * warmup * decay  # 再乘 0.2 √长边，就同 AdamW 的步子差不多大
+        pace = muon_learning_rate * warmup * decay  # 下面的 0.2 √长边，让步子同 AdamW 的差不多大
         for p, momentum in momenta.items():
             momentum.lerp_(p.grad, 0.05)  # 动量：梯度的滑动平均
             direction = orthogonalize(p.grad.lerp(momentum, 0.95))  # 再掺一点眼前的梯度（Nesterov 动量）

@@ -104,7 +104,7 @@ def test_check_names_what_changed_since_it_was_measured(results, tmp_path, monke
     for name in measure.SCRIPTS:
         helpers.edit(name, tmp_path)
     monkeypatch.setattr(measure, "ROOT", tmp_path)
-    recorded = {"scripts": {name: {"fingerprint": measure.fingerprint(name), "runs": [{"form": dict.fromkeys(measure.RULER)}]} for name in measure.SCRIPTS}}
+    recorded = {"scripts": {name: {"fingerprint": measure.fingerprint(name), "runs": [{"seed": 42, "form": dict.fromkeys(measure.RULER)}]} for name in measure.SCRIPTS}}
     assert measure.changed(recorded) == []
 
     script = tmp_path / V[3]
@@ -123,15 +123,15 @@ def test_check_names_what_changed_since_it_was_measured(results, tmp_path, monke
 def test_runs_without_the_whole_ruler_are_measured_again(monkeypatch):
     """尺上添了新的项目：缺的那几次重跑，全的留着。"""
     names = V[2], V[11], V[16]
-    runs = lambda: [{"seed": 42, "form": {}}, {"seed": 43, "form": dict.fromkeys(measure.RULER)}]  # noqa: E731
+    runs = lambda: [{"seed": 42, "form": {}}, {"seed": 43, "form": {}}, {"seed": 44, "form": dict.fromkeys(measure.RULER)}]  # noqa: E731
     recorded = {"scripts": {name: {"fingerprint": measure.fingerprint(name), "runs": runs()} for name in names}}
     again = []
     fake = {"wall_s": 0, "stdout": "", "notes": None}
     monkeypatch.setattr(measure, "run", lambda name, seed, threads: again.append((name, seed)) or {**fake, "seed": seed})
     monkeypatch.setattr(measure, "save", lambda results: None)
     monkeypatch.setattr(measure, "baselines", dict)
-    measure.measure(recorded, names, 2)
-    assert again == [(V[11], 42), (V[16], 42)] and all(len(recorded["scripts"][name]["runs"]) == 2 for name in names)
+    measure.measure(recorded, names, 3)
+    assert sorted(again) == [(V[11], 42), (V[16], 42), (V[16], 43)] and all(len(recorded["scripts"][name]["runs"]) == 3 for name in names)
 
 
 def test_only_the_seed_is_changed(tmp_path, monkeypatch):
