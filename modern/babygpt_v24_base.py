@@ -1,7 +1,7 @@
 """v24：底座。前面的都用上，真跑一回，最好的权重存成 base.pth，以后可以接着它学。
 
-改动：学得久，有 NVIDIA GPU 就换一套大的（没量过）。留着验证 loss 最低的那份权重，最后存盘；
-      既然是用验证集挑的，它的 loss 略偏乐观。
+改动：学得久；T 放到 160，长调也装得下；头少而宽（为什么，见 docs/tried.md）。有 NVIDIA GPU 就换一套大的（没量过）。
+      留着验证 loss 最低的那份权重，最后存盘；既然是用验证集挑的，它的 loss 略偏乐观。
 运行：python modern/babygpt_v24_base.py
 预期：2 核 CPU 约 ? 分钟，验证 loss 约 ?。
 看什么：数一数样文的句长，合不合词牌；末字押不押韵。
@@ -40,14 +40,14 @@ device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is
 prompts = ["浣溪沙 苏轼\n", "鹧鸪天 辛弃疾\n"]  # 训练完，让模型接着这些开头往下写：词牌 作者，\n 另起一行
 max_new_tokens = 100  # 每个开头写多少字
 batch_size = 8  # B：一步同时学几段文本
-block_size = 128  # T：每段多长，也是模型最多能看多远
+block_size = 160  # T：每段多长，也是模型最多能看多远
 n_embed = 128  # C：每个字用多少个数来表示
-n_head = 8  # 注意力头的个数：有几份 q
-n_kv_head = 4  # 有几份 k 和 v，每份由 n_head / n_kv_head 个头共用
+n_head = 4  # 注意力头的个数：有几份 q
+n_kv_head = 2  # 有几份 k 和 v，每份由 n_head / n_kv_head 个头共用
 n_layer = 4  # Block 叠几层
 learning_rate = 5e-3  # 有预热、有衰减，敢比 v10 大
 muon_learning_rate = 0.01  # Block 里的矩阵走的步子
-max_iters = 5000  # 训练多少步
+max_iters = 4500  # 训练多少步
 if device == "cuda":  # 有 NVIDIA GPU：换一套大的（没量过）
     batch_size, block_size, n_embed, n_head, n_kv_head, n_layer = 64, 256, 512, 8, 4, 8
     learning_rate, muon_learning_rate, max_iters = 2e-3, 5e-3, 1000  # 约 9 遍：再久，没有 Dropout 会过拟合
