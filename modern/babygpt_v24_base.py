@@ -1,6 +1,6 @@
 """v24：底座。前面的都用上，真跑一回，最好的权重存成 base.pth，以后可以接着它学。
 
-改动：学得久；T 放到 160，长调也装得下；头少而宽（为什么，见 docs/tried.md）。有 NVIDIA GPU 就换一套大的（没量过）。
+改动：学得久；T 放到 160，长调也装得下；头少而宽（见 docs/tried.md）。有 NVIDIA GPU 就换一套大的（没量过）。
       留着验证 loss 最低的那份权重，最后存盘；既然是用验证集挑的，它的 loss 略偏乐观。
 运行：python modern/babygpt_v24_base.py
 预期：2 核 CPU 约 ? 分钟，验证 loss 约 ?。
