@@ -4,7 +4,7 @@
       取反。Swi 是 Swish（就是 silu(x) = x · sigmoid(x)，磨圆了的 ReLU），GLU 是门控线性单元。
       三个矩阵各是 8/3 C 宽，参数几乎一样多。出处：Shazeer《GLU Variants Improve Transformer》（2020）。
 运行：python modern/babygpt_v17_swiglu.py
-预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
+预期：2 核 CPU 约 125 秒，验证 loss 约 4.10。
 看什么：这么小的模型上，loss 看不看得出差别？
 试试：silu 换成 relu 的平方（F.relu(…) ** 2），loss 是多少？
 自测：8 * n_embed // 3 换成 4 * n_embed，参数多几成？答案在 docs/answers.md。

@@ -4,7 +4,7 @@
       （enable_gqa）。写字时要把前文的 k、v 存着（v22），存多少正比于 n_kv_head。
       出处：Ainslie 等《GQA》（2023）；只有一份的叫 MQA（Shazeer，2019）。
 运行：python modern/babygpt_v19_gqa.py
-预期：2 核 CPU 约 ? 秒，验证 loss 约 ?。
+预期：2 核 CPU 约 125 秒，验证 loss 约 4.09。
 看什么：参数少了一点，loss 差多少？省下的要到 v22 才用得上。
 试试：n_kv_head = 1，loss 差多少？n_kv_head = 8 呢？
 自测：T = 128，n_layer = 4，存一段前文的 k、v，n_kv_head = 8 和 4 各要多少个数？答案在 docs/answers.md。
