@@ -454,7 +454,7 @@ SECTIONS = {
     ],
     V[15]: [
         ("试试：去掉 ln_f", lambda r: (
-            f"{r.loss(V[15])} → {r.loss(V[15], '去掉 ln_f')}（{r.more(V[15], '去掉 ln_f')}）。"
+            f"{r.loss(V[15])} → {r.loss(V[15], '去掉 ln_f')}（{r.more(V[15], '去掉 ln_f')}）：这点差别，换个种子就可能倒过来。"
         )),
         ("自测：少了多少个参数", lambda r: (
             f"{r.parameters(V[14]) - r.parameters(V[15]):,} 个：9 个归一化的偏置 9 × 128，4 层里 proj 的 128、前馈的 512 + 128，lm_head 的 5,970。"
@@ -472,7 +472,7 @@ SECTIONS = {
     ],
     V[17]: [
         ("试试：silu 换成 relu 的平方", lambda r: (
-            f"{r.loss(V[17])} → {r.loss(V[17], 'relu 的平方')}（{r.more(V[17], 'relu 的平方')}）。"
+            f"{r.loss(V[17])} → {r.loss(V[17], 'relu 的平方')}（{r.more(V[17], 'relu 的平方')}）：这里不合算。"
         )),
         ("自测：参数多几成", lambda r: (
             lambda more, n: f"前馈的三个矩阵各宽了一半：4 × 3 × 128 × (512 − 341) = {more:,}，前馈多五成，整个模型多 {more / n:.0%}。"
