@@ -9,7 +9,7 @@ import torch
 import helpers  # 先于 measure：它把 tools/ 放进了 sys.path
 import form
 import measure
-from helpers import MODERN, ROOT, V, VERSIONS
+from helpers import AFTER, MODERN, ROOT, V, VERSIONS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -90,7 +90,7 @@ def test_readme_shows_every_diff():
 def test_modern_readme_shows_every_diff():
     text = (ROOT / "modern" / "README.md").read_text(encoding="utf-8")
     order = [V[11], *MODERN]
-    for before, after in zip(order, order[1:]):
+    for before, after in [*zip(order, order[1:]), (V[24], V[25]), *((V[25], name) for name in AFTER[1:])]:
         assert f"`git diff --no-index {before} {after}`" in text
 
 
@@ -131,7 +131,7 @@ def test_runs_without_the_whole_ruler_are_measured_again(monkeypatch):
     monkeypatch.setattr(measure, "save", lambda results: None)
     monkeypatch.setattr(measure, "baselines", dict)
     measure.measure(recorded, names, 3)
-    assert sorted(again) == [(V[11], 42), (V[16], 42), (V[16], 43)] and all(len(recorded["scripts"][name]["runs"]) == 3 for name in names)
+    assert sorted(again) == [(V[11], 42), (V[11], 43), (V[16], 42), (V[16], 43)] and all(len(recorded["scripts"][name]["runs"]) == 3 for name in names)
 
 
 def test_only_the_seed_is_changed(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import unicodedata
 import pytest
 
 import helpers
-from helpers import MODERN, ROOT, SAMPLER, SCRIPTS, TWINS, V, VERSIONS
+from helpers import AFTER, MODERN, ROOT, SAMPLER, SCRIPTS, TWINS, V, VERSIONS
 from scripts import number
 
 ROAD = ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS]
@@ -20,6 +20,8 @@ BOUNDS = dict(zip([*ROAD[1:], *MODERN], (
     65, 60, 8, 20, 11, 12, 16, 4, 4, 8, 8, 34, 77,
     45, 42, 16, 20, 14, 6, 10, 6, 21, 34, 34, 40,
 )))  # 和前一份比，最多改几行代码
+BRANCHES = {25: (24, 141), 26: (25, 45), 27: (25, 70), 28: (25, 80)}  # 底座之后：和哪一版比，最多改几行代码
+TAKEN_BACK = [(V[20], V[21]), (V[22], V[23])]  # v25 拿掉了 v21 的 Muon、v23 的多进程：拿掉的那些行不算
 SCHEDULE = {"warmup", "decay", "optimizer"}  # v11 的学习率三行，各自赋值给谁
 
 
@@ -53,6 +55,28 @@ def without_docstrings(text):
 def test_diff_to_the_version_before(before, after):
     changed = [line for line in difflib.ndiff(code_lines(source(before)), code_lines(source(after))) if line[0] in "+-"]
     assert len(changed) <= BOUNDS[after], "\n".join(changed)
+
+
+@pytest.mark.parametrize("number", BRANCHES)
+def test_diff_after_the_base(number):
+    before, bound = BRANCHES[number]
+    diff = lambda a, b: [line for line in difflib.ndiff(code_lines(source(a)), code_lines(source(b))) if line[0] in "+-"]  # noqa: E731
+    added = {line[2:] for pair in TAKEN_BACK for line in diff(*pair) if line[0] == "+"}
+    changed = [line for line in diff(V[before], V[number]) if number != 25 or not (line[0] == "-" and line[2:] in added)]
+    assert len(changed) <= bound, "\n".join(changed)
+
+
+@pytest.mark.parametrize("number", BRANCHES)
+def test_what_a_version_after_the_base_does_not_teach_is_untouched(number):
+    before, after = pieces(V[BRANCHES[number][0]]), pieces(V[number])
+    touched = {
+        25: {"orthogonalize", "get_batch", "training", "sampling", "read", "heads", "rhyme", "shape", "make_pairs", "write", "judge", "examine"},
+        26: {"LoRA", "training", "sampling"},
+        27: {"answer_only", "log_prob", "make_preferences", "training"},
+        28: {"reward", "answer_only", "training"},
+    }[number]
+    assert {piece for piece in before.keys() | after.keys() if before.get(piece) != after.get(piece)} == touched
+    assert number != 28 or after["answer_only"].split("\n", 1)[1] == pieces(V[27])["answer_only"].split("\n", 1)[1]
 
 
 def pieces(name):
@@ -132,7 +156,7 @@ def guards(name):
     return found
 
 
-@pytest.mark.parametrize("name", ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS[1:], *MODERN])
+@pytest.mark.parametrize("name", ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS[1:], *MODERN, *AFTER])
 def test_checks_are_the_same_everywhere(name):
     assert guards(name).keys() == guards(V[1]).keys()
     same = guards(V[1]).keys() - ({"stdout"} if name == V[12] else set())  # v12 断了管道也要接着训练
@@ -177,7 +201,7 @@ def test_commented_twin_is_the_same_code(name, twin):
     assert len(comments) > 0.5 * len(code_lines(source(twin))), "逐行注释版，注释太少了"
 
 
-@pytest.mark.parametrize("name", [*SCRIPTS, *MODERN])
+@pytest.mark.parametrize("name", [*SCRIPTS, *MODERN, *AFTER])
 def test_lines_as_the_reader_sees_them(name):
     text = source(name)
     for number, line in enumerate(text.split("\n"), 1):
@@ -188,7 +212,7 @@ def test_lines_as_the_reader_sees_them(name):
     assert re.match('r?"""[^\n]+[。？！]\n\n', text), "开头要有文档字符串，第一行说概念"
 
 
-@pytest.mark.parametrize("name", [*SCRIPTS, *MODERN])
+@pytest.mark.parametrize("name", [*SCRIPTS, *MODERN, *AFTER])
 def test_self_contained(name):
     allowed = set(sys.stdlib_module_names) | {"torch"}
     if name == V[12]:
@@ -201,7 +225,7 @@ def test_self_contained(name):
 
 
 def test_every_version_is_there():
-    assert sorted(V) == list(range(1, 25)) and len(VERSIONS) == 12 and len(MODERN) == 12
+    assert sorted(V) == list(range(1, 29)) and len(VERSIONS) == 12 and len(MODERN) == 12
     assert all((ROOT / name).exists() for name in SCRIPTS)
 
 

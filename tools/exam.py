@@ -56,6 +56,25 @@ def loss(model, tokenizer, texts, window, device="cpu"):
     return total / count
 
 
+@torch.no_grad()
+def body_loss(text, model, tokenizer, window, device="cpu"):
+    """全文 text 里没学过的整首词，给了 〈词牌〉 和题头，正文（连同篇末的空行）平均每个字多少 nat（float）。
+
+    window 装不下的不考；model 的 targets 里，-100 不算。
+    """
+    total = count = 0
+    for poem in poems(text):
+        header, body = poem.split("\n", 1)
+        given, ids = tokenizer.encode(f"〈{header.split(' ')[0]}〉{header}\n"), tokenizer.encode(body)
+        if len(given) + len(ids) <= window + 1:
+            idx = torch.tensor([given + ids], device=device)  # (1, L)
+            targets = idx[:, 1:].clone()  # (1, L-1)
+            targets[:, :len(given) - 1] = -100
+            total += model(idx[:, :-1], targets)[1].item() * len(ids)
+            count += len(ids)
+    return round(total / count, 4)
+
+
 def losses(text, model, tokenizer, window, device="cpu"):
     """全文 text 里没学过的部分的两份考题：{"poem_loss": nat/字, "row_loss": nat/字}。"""
     return {

@@ -13,7 +13,10 @@
     rhyme     同上，该押韵的末字，落在同一部的占几成
     copied    有连着 12 个字和训练集一样（不算标点）的占几成
     distinct  一首里不同的字占几成，各首平均
-再考两份题（exam.py）：poem_loss、row_loss。
+    repeated  该押韵的末字里，重复用前面用过的字的占几成，各首平均
+    entropy   各首押的是哪一部，占比的熵（nat）：总押那一两部，就小
+再考整首的题（exam.py）：poem_loss、row_loss；听要求的模型（v25 起）考 body_loss。它们的开头前面加上 〈词牌〉，
+另有 held_out（v27 起没练过的六个词牌的 attested、prefix、tone、rhyme、distinct）和 practised（其余的）。
 """
 
 import argparse
@@ -102,10 +105,15 @@ class Forms:
         } | self.prosody([(tune, body) for tune, body, ended in written if ended]) | {"poems": len(scores)}
 
     def prosody(self, written):
-        """written：[(词牌, 正文), …] → {"tone": 平仄对的, "rhyme": 押韵的}，各占几成；没有一首有谱可对的是 None。"""
+        """written：[(词牌, 正文), …] → {"tone": 平仄对的, "rhyme": 押韵的, "repeated": 韵字重复的, "entropy": 押哪一部的熵}；没有一首有谱可对的是 None。"""
         found = [one for tune, body in written if (one := self.templates.score(tune, shape(body), body))]
         right, fixed, rhymed, ends = (sum(column) for column in zip(*found, (0, 0, 0, 0)))
-        return {"tone": round(right / fixed, 4) if fixed else None, "rhyme": round(rhymed / ends, 4) if ends else None}
+        last = [one for tune, body in written if (one := self.templates.ends(tune, shape(body), body))]
+        return {
+            "tone": round(right / fixed, 4) if fixed else None, "rhyme": round(rhymed / ends, 4) if ends else None,
+            "repeated": round(sum(1 - len(set(one)) / len(one) for one in last) / len(last), 4) if last else None,
+            "entropy": round(prosody.entropy([self.templates.yun.main_rhyme(one) for one in last]), 4) if last else None,
+        }
 
     def ceiling(self):
         """没学过的真词的分数：真人也常用训练集里没出现过的变体，所以到不了 1。"""
@@ -155,13 +163,21 @@ def score_model(forms, model, tokenizer, device="cpu", count=SAMPLES, text=None,
 
     chosen = random.Random(42)
     tunes = [tune for tune in forms.tunes for _ in range(count)]
-    prompts = [f"{tune} {chosen.choice(forms.authors[tune])}\n" for tune in tunes]
+    obeys = "〈" in tokenizer.stoi
+    prompts = [(f"〈{tune}〉" if obeys else "") + f"{tune} {chosen.choice(forms.authors[tune])}\n" for tune in tunes]
     training = getattr(model, "training", False)
     if hasattr(model, "eval"):
         model.eval()
     poems = write(model, tokenizer, prompts, device)
-    scores = forms.summary([(tune, body, ended) for tune, (body, ended) in zip(tunes, poems)])
-    if text:
+    written = [(tune, body, ended) for tune, (body, ended) in zip(tunes, poems)]
+    scores = forms.summary(written)
+    if obeys:
+        for name, held_out in (("held_out", True), ("practised", False)):
+            part = forms.summary([one for one in written if (one[0] in forms.tunes[2::3]) == held_out])
+            scores[name] = {key: part[key] for key in ("attested", "prefix", "tone", "rhyme", "distinct")}
+    if text and obeys:
+        scores["body_loss"] = exam.body_loss(text, model, tokenizer, window, device)
+    elif text:
         scores |= exam.losses(text, model, tokenizer, window, device)
     if training:
         model.train()
@@ -195,6 +211,8 @@ def main():
         text = (ROOT / "ci.txt").read_text(encoding="utf-8")
         model, tokenizer, device = (namespace[key] for key in ("model", "tokenizer", "device"))
         scores = score_model(Forms(text), model, tokenizer, device, arguments.count, text, namespace["block_size"])
+        if "examine" in namespace:
+            scores["examined"] = {name: round(share, 4) for name, share in namespace["examine"]().items()}
     if arguments.json:
         report = {"finished": finished, "peak_memory_mb": peak, "form": scores}
         arguments.json.write_text(json.dumps(report, ensure_ascii=False), encoding="utf-8")

@@ -24,6 +24,7 @@ import math
 import os
 import platform
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,18 +34,20 @@ import time
 from pathlib import Path
 
 import form
-from scripts import MODERN, ROOT, V, VERSIONS, link_corpus, number, samples, set_hyperparameters, steps, without_docstrings
+from scripts import AFTER, MODERN, ROOT, V, VERSIONS, link_data, number, samples, set_hyperparameters, steps, without_docstrings
 
 RESULTS = ROOT / "docs" / "results.json"
 README = ROOT / "README.md"
 FIRST_ARC = ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS[:11]]  # v12 的训练和 v11 一模一样
 SAME = {V[22]: V[21], V[23]: V[21]}  # 训练一模一样（测试里比过），不另外量
 SECOND_ARC = [name for name in MODERN if name not in SAME]
-SCRIPTS = [*FIRST_ARC, *SECOND_ARC]
+SCRIPTS = [*FIRST_ARC, *SECOND_ARC, *AFTER]
+CHAIN = [V[24], *AFTER]  # 后一份要用前一份存下的权重
 EARLIER = ["simplebigrammodel_torch.py", *VERSIONS[9:11]]  # 第一段路里，和第二段路排在一张表里的
 MEASURED = ["simplemodel.py", "pytorch_5min.py", *SCRIPTS, VERSIONS[11]]  # 别处（answers.py）也量的
 FIRST_SEED = 42
 FORM = ("ended", "attested", "prefix")
+AFTER_RULER = ("tone", "rhyme", "repeated", "entropy", "distinct", "copied", "body_loss")
 RULER = (*FORM, "tone", "rhyme", "copied", "distinct", "poem_loss", "row_loss")  # 老记录里只有头三样
 NOTES = "=" * 20  # 变体（variants.py）跑完之后接着打印的，在这一行后面
 CORES = os.cpu_count()
@@ -53,6 +56,7 @@ EXPECTATION = re.compile(r"预期：\d+ 核 CPU 约 [\d?]+ (?:秒|分钟)，验�
 FORM_DOC = ROOT / "docs" / "form.md"
 MODERN_README = ROOT / "modern" / "README.md"
 LINES = 4  # 样文只登头几行
+CHECKPOINTS = ROOT / "checkpoints"  # 各个种子存下的权重：后一份脚本接着前一份的学；不进 git
 FEW = 0.025  # 合律的占不到这么多（400 首里不到 10 首），平仄和押韵不登
 
 
@@ -97,10 +101,11 @@ def parse(stdout):
     }
 
 
-def run(name, seed, threads, change=lambda source: source, poems=form.SAMPLES, source=None):
+def run(name, seed, threads, change=lambda source: source, poems=form.SAMPLES, source=None, keep=False):
     """跑一次 name（种子换成 seed，用 threads 个线程），再给它的模型打格律分，返回这一次的 dict。
 
-    change：改源码的函数（str → str），variants.py 用它；poems：打分时每个词牌写几首，0 就不打；source：不用根目录里的，用这份源码。
+    change：改源码的函数（str → str），variants.py 用它；poems：打分时每个词牌写几首，0 就不打；source：不用根目录里的，用这份源码；
+    keep：存下的权重留在 CHECKPOINTS 里，给后面的脚本用（它们跑的时候，先拿来放好）。
     wall_s 是秒，peak_memory_mb 是 MiB，都不含打分。脚本没跑完时抛 RuntimeError，里面是它的报错。
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +114,10 @@ def run(name, seed, threads, change=lambda source: source, poems=form.SAMPLES, s
         script, report = Path(folder, name), Path(folder, "report.json")
         script.parent.mkdir(exist_ok=True)
         script.write_text(change(source), encoding="utf-8")
-        link_corpus(Path(folder))
+        link_data(name, Path(folder))
+        if name in AFTER:
+            for path in (CHECKPOINTS / str(seed)).glob("*.pth"):
+                shutil.copy(path, script.parent)
         started = time.time()
         process = subprocess.run(
             [sys.executable, form.__file__, "--json", str(report), "--count", str(poems), str(script)],
@@ -119,6 +127,10 @@ def run(name, seed, threads, change=lambda source: source, poems=form.SAMPLES, s
         if process.returncode:
             raise RuntimeError(f"{name} 没跑完：\n{process.stdout}{process.stderr}")
         scored = json.loads(report.read_text(encoding="utf-8"))
+        if keep:
+            for path in script.parent.glob("*.pth"):
+                (CHECKPOINTS / str(seed)).mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, CHECKPOINTS / str(seed))
     return {
         "seed": seed, "alone": threads == CORES, "date": datetime.date.today().isoformat(), **parse(process.stdout),
         "wall_s": round(scored["finished"] - started, 1), "peak_memory_mb": scored["peak_memory_mb"], "form": scored["form"],
@@ -206,9 +218,10 @@ def changed(results):
 
 
 def complete(name, run):
-    """脚本 name 的这一次运行（dict），尺上该有的都有了吗。第一段路的，种子 42 有就行。"""
-    needed = name in SECOND_ARC or name in EARLIER and run["seed"] == FIRST_SEED
-    return not needed or all(key in run["form"] for key in RULER)
+    """脚本 name 的这一次运行（dict），尺上该有的都有了吗。两段路的那张表里没有的，老记录就行。"""
+    if name in AFTER:
+        return all(key in run["form"] for key in (*AFTER_RULER, "held_out", "practised", "examined"))
+    return name not in (*EARLIER, *SECOND_ARC) or all(key in run["form"] for key in RULER)
 
 
 def stale_records(results):
@@ -353,12 +366,50 @@ def modern_table(results):
     for label, key in (("没学过的真词", "form_of_real_poems"), ("真词的句长，字乱填", "form_of_random_characters")):
         scores = results["baselines"].get(key, {})
         rows.append(f"| {label} | | | | {' | '.join(percent(scores.get(k)) for k in ('ended', 'attested', 'prefix', 'tone', 'rhyme', 'copied'))} | |")
-    seeds = sorted({one["seeds"] for name, one in summaries.items() if name in SECOND_ARC})
+    seeds = sorted({one["seeds"] for one in summaries.values()})
     rows.append(
-        f"\nv13 起是 {'–'.join(map(str, seeds))} 个种子的平均；前三份的 loss、平仄、押韵、抄是种子 {FIRST_SEED} 的。用时是 {results['machine']['cores']} 核 CPU 上独占运行的秒数。"
+        f"\n模型的几行是 {'–'.join(map(str, seeds))} 个种子的平均。用时是 {results['machine']['cores']} 核 CPU 上独占运行的秒数。"
         f"一横是没有量，或者合律的不到 {FEW:.1%}，算不得数。"
     )
     return "\n".join(rows) + "\n"
+
+
+def after_table(results):
+    """modern/README.md 里 v25 起的表（Markdown）。"""
+    rows = [
+        "| 脚本 | 合律：练过的 | 没练的 | 平仄 | 押韵 | 韵字重复 | 韵部的熵 | 不同的字 | 抄 | 听藏头 | 听韵部 | 正文 loss | 用时 |",
+        "| --- |" + " ---: |" * 12,
+    ]
+    shares = lambda scores, keys: " | ".join(percent(scores[key]) for key in keys)  # noqa: E731
+    for name in (name for name in AFTER if name in results["scripts"]):
+        runs = results["scripts"][name]["runs"]
+        mean = lambda get: statistics.mean(get(run["form"]) for run in runs)  # noqa: E731
+        cells = [
+            mean(lambda scores: scores["practised"]["attested"]), mean(lambda scores: scores["held_out"]["attested"]),
+            *(mean(lambda scores: scores[key]) for key in ("tone", "rhyme", "repeated", "entropy", "distinct", "copied")),
+            mean(lambda scores: scores["examined"]["藏头"]), mean(lambda scores: scores["examined"]["韵部"]),
+        ]
+        shown = [decimal(cell) if k == 5 else percent(cell) for k, cell in enumerate(cells)]
+        rows.append(
+            f"| `{name.removeprefix('modern/')}` | {' | '.join(shown)} | {decimal(mean(lambda scores: scores['body_loss']))} "
+            f"| {summary(results, name)['wall_s']:.0f} 秒 |"
+        )
+    real = results["baselines"]["form_of_real_poems"]
+    rows.append(
+        f"| 没学过的真词 | {percent(real['attested'])} | | {shares(real, ('tone', 'rhyme', 'repeated'))} | {decimal(real['entropy'])} "
+        f"| {shares(real, ('distinct', 'copied'))} | | | | |"
+    )
+    seeds = sorted({len(results["scripts"][name]["runs"]) for name in AFTER if name in results["scripts"]})
+    rows.append(f"\n{'–'.join(map(str, seeds))} 个种子；用时是 {results['machine']['cores']} 核 CPU 上独占运行的秒数。")
+    return "\n".join(rows) + "\n"
+
+
+def after_samples(results):
+    """同一个要求，v25 起各写的头一首（Markdown），一字未改。"""
+    shown = [name for name in AFTER if results["scripts"].get(name, {}).get("runs")]
+    cells = [first(results, name)["form"]["examples"][0].replace("\n", "<br>") for name in shown]
+    names = " | ".join(f"`{name.removeprefix('modern/')}`" for name in shown)
+    return f"| {names} |\n|{' --- |' * len(shown)}\n| {' | '.join(cells)} |\n"
 
 
 def modern_samples(results):
@@ -384,6 +435,7 @@ def documents(results):
     return [
         (README, "poem", poem(results)), (README, "results", table(results)), (FORM_DOC, "form", form_table(results)),
         (MODERN_README, "results", modern_table(results)), (MODERN_README, "samples", modern_samples(results)),
+        (MODERN_README, "after", after_table(results)), (MODERN_README, "after_samples", after_samples(results)),
     ]
 
 
@@ -445,7 +497,7 @@ def measure(results, names, seeds):
 
     def one(job, threads):
         name, seed = job
-        result = run(name, seed, threads)
+        result = run(name, seed, threads, keep=True)
         del result["stdout"], result["notes"]
         with progress.lock:
             results["scripts"][name]["runs"].append(result)
@@ -455,8 +507,11 @@ def measure(results, names, seeds):
     for job in todo:
         if job[1] == FIRST_SEED:
             one(job, CORES)
+    others = [job for job in todo if job[1] != FIRST_SEED]
+    alone = [[job] for job in others if job[0] not in CHAIN]
+    chains = [[job for job in others if job[0] in CHAIN and job[1] == seed] for seed in seeds_from_first(seeds)]  # 一个种子一条链，按次序
     with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
-        list(pool.map(lambda job: one(job, 1), [job for job in todo if job[1] != FIRST_SEED]))
+        list(pool.map(lambda jobs: [one(job, 1) for job in jobs], [*alone, *chains]))
 
 
 def main():

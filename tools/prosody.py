@@ -6,6 +6,7 @@
 """
 
 import collections
+import math
 import re
 
 from scripts import ROOT
@@ -88,6 +89,19 @@ class Templates:
         last = [text[k] for k in template[1] if text[k] in self.yun.rhymes]
         rhyme = self.yun.main_rhyme(last)
         return sum(want in tone for tone, want in fixed), len(fixed), sum(rhyme in self.yun.rhymes[c] for c in last), len(last)
+
+
+    def ends(self, tune, sequence, body):
+        """一首里该押韵的末字（str）；没有谱的是 ""。"""
+        template = self.get(tune, sequence)
+        text = characters(body)
+        return "".join(text[k] for k in template[1]) if template else ""
+
+
+def entropy(items):
+    """items 里各种值的占比的熵（float，nat）：都一样是 0，k 种一样多是 ln k；空的是 0。"""
+    counts = collections.Counter(items)
+    return -sum(n / len(items) * math.log(n / len(items)) for n in counts.values()) if counts else 0.0
 
 
 RUN = 12

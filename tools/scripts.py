@@ -21,8 +21,10 @@ def versions(folder):
     return sorted((f"{folder}{p.name}" for p in (ROOT / folder).glob("babygpt_v*.py")), key=number)
 
 
-VERSIONS, MODERN = versions(""), versions("modern/")  # 第一段路、第二段路
-V = {number(name): name for name in [*VERSIONS, *MODERN]}
+VERSIONS = versions("")  # 第一段路
+MODERN = [name for name in versions("modern/") if number(name) <= 24]  # 第二段路，到底座为止：从头学
+AFTER = [name for name in versions("modern/") if number(name) > 24]  # 往后：接着存下的权重学
+V = {number(name): name for name in [*VERSIONS, *MODERN, *AFTER]}
 
 SETTINGS = re.compile(r"(# ---------- (?:超参数|设置).*\n)")
 STEP = re.compile(
@@ -39,14 +41,22 @@ def without_docstrings(source):
     return tree
 
 
-def link_corpus(folder):
-    """在 folder（Path）里放一份 ci.txt：链到仓库里的那份；不让建链接的系统上就抄一份。"""
-    target = folder / "ci.txt"
+def link(name, folder):
+    """在 folder（Path）里放一份仓库里的 name（相对仓库根目录）：链过去；不让建链接的系统上就抄一份。"""
+    target = folder / name
     if not target.exists():
         try:
-            target.symlink_to(ROOT / "ci.txt")
+            target.symlink_to(ROOT / name)
         except OSError:  # Windows 上建链接要权限
-            shutil.copy(ROOT / "ci.txt", target)
+            shutil.copy(ROOT / name, target)
+
+
+def link_data(name, folder, corpus=True):
+    """在 folder（Path）里放好脚本 name 要读的：ci.txt（corpus 为真时），v25 起还有韵书。"""
+    if corpus:
+        link("ci.txt", folder)
+    if name in AFTER:
+        link("modern/yun.txt", folder)
 
 
 def set_hyperparameters(source, **hyper):
@@ -68,8 +78,7 @@ def edit(name, folder, corpus=None, **hyper):
     script.write_text(set_hyperparameters((ROOT / name).read_text(encoding="utf-8"), **hyper), encoding="utf-8")
     if corpus is not None:
         (folder / "ci.txt").write_text(corpus, encoding="utf-8")
-    else:
-        link_corpus(folder)
+    link_data(name, folder, corpus is None)
     return script
 
 

@@ -1,0 +1,383 @@
+"""底座之后（v25 起）：听要求、LoRA、DPO、GRPO，用行为来证明。小模型、小语料，接着同一份 base.pth、sft.pth。"""
+
+import math
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import helpers  # 先于 form：它把 tools/ 放进了 sys.path
+import form
+import prosody
+from helpers import AFTER, V
+
+SMALL = {**helpers.TINY, "block_size": 160, "max_new_tokens": 20, "prompts": ["〈浣溪沙〉"], "eval_interval": 10}
+NEEDS = {25: "base.pth"}  # 其余的要 sft.pth
+
+
+def poems(count=300):
+    """几个词牌轮着来的小语料（str）：够 20 个词牌的名目，也有 10% 来考。"""
+    chars = "春江花月夜风雨山水云天人心愁梦酒香红绿青"
+    lines = []
+    for k in range(count):
+        take = lambda n: "".join(chars[(k * 7 + j * 3 + n) % len(chars)] for j in range(n))  # noqa: E731
+        tune = ["浣溪沙", "鹧鸪天", "西江月"][k % 3]
+        author = ["苏轼", "柳永"][k // 3 % 2]
+        lengths = {"浣溪沙": [(7,), (7,), (7, 7)], "鹧鸪天": [(7, 7), (3, 3), (7,)], "西江月": [(6, 6), (7, 6)]}[tune]
+        lines.append(f"{tune} {author}\n" + "\n".join("，".join(map(take, line)) + "。" for line in lengths))
+    return "\n\n".join(lines) + "\n\n"
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory):
+    """放着小的 base.pth、sft.pth 的文件夹（Path）。"""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for number, hyper in ((24, {"max_iters": 60, "learning_rate": 1e-2}), (25, {"max_iters": 40, "learning_rate": 1e-2})):
+        script = prepared(number, folder / str(number), folder, **hyper)
+        helpers.load(script)
+        shutil.copy(next(script.parent.glob("*.pth" if number == 24 else "sft.pth")), folder)
+    return folder
+
+
+def prepared(number, folder, checkpoints, corpus=None, **hyper):
+    """第 number 版的小模型，放在 folder，旁边放好它要的权重；返回脚本的 Path。"""
+    hyper = {**SMALL, **({"prompts": ["浣溪沙 "]} if number == 24 else {}), **hyper}
+    script = helpers.edit(V[number], folder, corpus=poems() if corpus is None else corpus, **hyper)
+    for path in checkpoints.glob("*.pth"):
+        shutil.copy(path, script.parent)
+    return with_luck(script) if number == 27 else script
+
+
+def with_luck(script):
+    """小模型一首也写不合律：改成词里有“春”就算好，照样分得出好坏。"""
+    return changed(script, ('    return "\\n\\n" in answer and header.split(" ")[0] == tune and shape(body) in shapes[tune]', '    return "春" in answer'))
+
+
+@pytest.fixture
+def version(tmp_path, checkpoints):
+    """version(n, **hyper)：跑完的第 n 版的全局变量。"""
+    return lambda number, **hyper: helpers.load(prepared(number, tmp_path, checkpoints, **hyper))
+
+
+def changed(script, *pairs):
+    """把脚本里的各对 (旧, 新) 换掉；旧的要恰好出现一次。"""
+    text = script.read_text(encoding="utf-8")
+    for old, new in pairs:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    script.write_text(text, encoding="utf-8")
+    return script
+
+
+@pytest.mark.parametrize("name", AFTER)
+def test_runs_from_anywhere_and_repeats_itself(name, tmp_path, checkpoints):
+    number = helpers.number(name)
+    outputs = []
+    for k, seed in enumerate(("0", "1")):  # 集合里的次序换了，也要一样
+        script = prepared(number, tmp_path / str(k), checkpoints, max_iters=2, eval_interval=1)
+        before = set(script.parent.iterdir())
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        result = helpers.run(script, tmp_path / "elsewhere", env=helpers.environment(PYTHONHASHSEED=seed))
+        assert result.returncode == 0 and result.stderr == "", result.stderr
+        written = {path.name for path in set(script.parent.iterdir()) - before}
+        assert written == {26: {"lora.pth"}, 27: {"dpo.pth"}, 28: {"grpo.pth"}}.get(number, set())
+        outputs.append(re.sub(r"[\d,]+ tokens/s|(已用|还需) [\d?]+ 秒", "", result.stdout))
+    assert outputs[0] == outputs[1]
+    assert len(helpers.steps(result.stdout)) == 3 and "合律" in result.stdout
+    assert helpers.samples(result.stdout)[0].startswith("〈浣溪沙〉")
+
+
+@pytest.mark.parametrize("name", AFTER)
+class TestBadInput:
+    """一句中文，说该做什么。"""
+
+    def message(self, script):
+        with pytest.raises(SystemExit) as exit:
+            helpers.load(script)
+        assert isinstance(exit.value.code, str) and "\n" not in exit.value.code and re.search("[\u4e00-\u9fff]", exit.value.code)
+        return exit.value.code
+
+    def test_files(self, name, tmp_path, checkpoints):
+        number = helpers.number(name)
+        needed = NEEDS.get(number, "sft.pth")
+        script = prepared(number, tmp_path, checkpoints)
+        for torn in (script.with_name(needed).read_bytes()[:1000], b"", None):
+            script.with_name(needed).write_bytes(torn) if torn is not None else script.with_name(needed).unlink()
+            message = self.message(script)
+            assert needed in message and f"modern/{V[25 if number > 25 else 24].removeprefix('modern/')}" in message
+        torch.save({"别的": 1}, script.with_name(needed))
+        assert needed in self.message(script)
+        script.with_name("yun.txt").unlink()
+        assert "yun.txt" in self.message(script)
+        (tmp_path / "ci.txt").unlink()
+        assert "ci.txt" in self.message(script)
+
+    def test_another_corpus(self, name, tmp_path, checkpoints):
+        assert "从 v24 起重新运行" in self.message(prepared(helpers.number(name), tmp_path, checkpoints, corpus=poems() + "㶉"))
+
+    def test_settings(self, name, tmp_path, checkpoints):
+        number = helpers.number(name)
+        for key, value in dict(max_iters=-1, batch_size=0, block_size="8", prompts=[], train_data_ratio=90).items():
+            assert f"{key} = {value!r}" in self.message(prepared(number, tmp_path, checkpoints, **{key: value}))
+        assert "😀" in self.message(prepared(number, tmp_path, checkpoints, prompts=["〈😀〉"]))
+
+    def test_no_room_to_learn(self, name, tmp_path, checkpoints):
+        """一段全是要求，没有一个要学的字：不训练。"""
+        assert "改大 block_size" in self.message(prepared(helpers.number(name), tmp_path, checkpoints, block_size=3))
+
+    def test_old_file_survives_a_full_disk(self, name, tmp_path, checkpoints, monkeypatch):
+        script = prepared(helpers.number(name), tmp_path, checkpoints)
+        target = script.with_name({25: "sft", 26: "lora", 27: "dpo", 28: "grpo"}[helpers.number(name)] + ".pth")
+        old = target.read_bytes() if target.exists() else b"old"
+        target.write_bytes(old)
+
+        def full(content, path):
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(torch, "save", full)
+        namespace = helpers.load(script)
+        assert target.read_bytes() == old and "没存成" in namespace["stdout"] and helpers.samples(namespace["stdout"])
+
+
+class TestSft:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def namespace(cls, tmp_path_factory, checkpoints):
+        return helpers.load(prepared(25, tmp_path_factory.mktemp("sft"), checkpoints))
+
+    def test_the_mask_to_the_token(self, namespace):
+        """从第一对起，一个字一个字地对：要求一个也不学，答案一个也不漏，y 恰好是 x 的下一个字。"""
+        data, starts = namespace["train_data"], namespace["poem_starts"]["train"]
+        x, y = namespace["get_batch"](data, starts)
+        decode = namespace["tokenizer"].decode
+        for row, (ids, targets) in enumerate(zip(x, y)):
+            text = decode(ids.tolist())
+            learned = "".join("＿" if t < 0 else decode([t]) for t in targets.tolist())
+            inside = False
+            for k in range(len(text) - 1):
+                inside = text[k] == "〈" or inside and text[k] != "〉"
+                following = text[k + 1]
+                assert learned[k] == ("＿" if inside or following == "〈" else following), (row, k)
+
+    def test_labels_are_the_poems(self, namespace):
+        """要求和它后面的那首词对得上：词牌、藏头、韵部（另一份代码算的）。"""
+        yun = prosody.Yun()
+        text = namespace["tokenizer"].decode(namespace["train_data"][0].tolist())
+        pairs = re.findall("〈(.*?)〉(.*?)\n(.*?)\n\n", text, re.S)
+        assert len(pairs) == len(namespace["train_poems"]) > 20
+        seen = set()
+        for question, header, body in pairs:
+            for want in filter(None, question.split(" ")):
+                if want.startswith("韵"):
+                    ends = re.findall("(.)。", body)
+                    number = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲".index(want[1]) + 1
+                    assert sum(number in yun.rhymes[ch] for ch in ends) >= 0.8 * len(ends)
+                elif want.startswith("藏头"):
+                    rows = body.split("\n")
+                    assert 1 <= len(want) - 2 <= len(rows) and all(row[0] == ch for ch, row in zip(want[2:], rows))
+                else:
+                    assert want == header.split(" ")[0]
+                seen.add(want[0])
+        assert len(seen) >= 4, "三样都出现过"
+
+    def test_shape_is_the_rulers(self, namespace):
+        for _, _, body in namespace["train_poems"]:
+            assert namespace["shape"](body) == form.shape(body)
+        assert namespace["shape"]("问别来、几许离愁，但只觉。\n天。") == form.shape("问别来、几许离愁，但只觉。\n天。")
+
+    def test_judge(self, namespace):
+        tune, header, body = namespace["train_poems"][0]
+        judge = namespace["judge"]
+        assert judge(tune, f"{header}\n{body}\n\n")
+        first, rest = body.split("\n", 1)
+        for wrong in (
+            f"{header}\n{body}", f"{header}\n{first[:-1]}天。\n{rest}\n\n", f"{header}\n{first}\n\n", "", "\n\n", f"别的 苏轼\n{body}\n\n", body + "\n\n",
+        ):
+            assert not judge(tune, wrong), wrong
+
+    def test_starts_as_the_base(self, tmp_path, checkpoints, namespace):
+        """没学之前，老的字和底座的打分一样；新记号各不相同。"""
+        fresh = helpers.load(prepared(25, tmp_path, checkpoints))
+        base = torch.load(checkpoints / "base.pth", weights_only=True)
+        old = len(base["chars"])
+        assert fresh["tokenizer"].chars[:old] == base["chars"] and set("〈〉①⑲韵藏头 ") <= set(fresh["tokenizer"].chars)
+        weight = fresh["model"].lm_head.weight
+        assert torch.equal(weight[:old], base["model"]["lm_head.weight"]) and weight.data_ptr() == fresh["model"].token_embedding.weight.data_ptr()
+        assert len({tuple(row.tolist()) for row in weight[old:]}) == len(weight) - old >= 21
+
+    def test_losses_fall_and_the_file_is_whole(self, tmp_path, checkpoints):
+        script = prepared(25, tmp_path, checkpoints, max_iters=40, learning_rate=1e-2)
+        namespace = helpers.load(script)
+        table = helpers.steps(namespace["stdout"])
+        assert table[-1][3] < table[0][3]
+        saved = torch.load(script.with_name("sft.pth"), weights_only=True)
+        assert saved["chars"] == namespace["tokenizer"].chars and saved["config"]["block_size"] == SMALL["block_size"]
+        for key, value in namespace["model"].state_dict().items():
+            assert torch.equal(saved["model"][key], value)
+
+
+class TestLora:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def namespace(cls, tmp_path_factory, checkpoints):
+        return helpers.load(prepared(26, tmp_path_factory.mktemp("lora"), checkpoints, max_iters=10, learning_rate=1e-2))
+
+    def linear(self, namespace):
+        torch.manual_seed(0)
+        return torch.nn.Linear(16, 8, bias=False)
+
+    def test_identity_at_first_and_merged_exactly(self, namespace):
+        linear = self.linear(namespace)
+        lora, x = namespace["LoRA"](linear), torch.randn(3, 5, 16)
+        torch.testing.assert_close(lora(x), linear(x), rtol=0, atol=0)
+        torch.nn.init.normal_(lora.widen.weight)
+        before = lora(x)
+        assert not torch.allclose(before, linear(x))
+        torch.testing.assert_close(lora.merged()(x), before, rtol=0, atol=1e-5)
+
+    def test_only_adapters_learn(self, namespace, checkpoints):
+        """学完合并回去：模型只在 Block 的 Linear 上变了；存下的只有窄路，拿它们能拼回同一个模型。"""
+        base = torch.load(checkpoints / "sft.pth", weights_only=True)["model"]
+        saved = torch.load(helpers.Path(namespace["__file__"]).with_name("lora.pth"), weights_only=True)["model"]
+        assert saved and all(key.endswith(("narrow.weight", "widen.weight")) for key in saved)
+        moved = 0
+        for key, value in namespace["model"].state_dict().items():
+            path = key.removesuffix(".weight")
+            if f"{path}.narrow.weight" in saved:
+                merged = base[key] + saved[f"{path}.widen.weight"] @ saved[f"{path}.narrow.weight"]
+                torch.testing.assert_close(value, merged, rtol=0, atol=1e-6)
+                moved += not torch.equal(value, base[key])
+            else:
+                assert torch.equal(value, base[key]), key
+        assert moved == 7 * 2, "每层 7 个 Linear"
+
+    def test_only_the_poets_poems(self, namespace):
+        text = namespace["tokenizer"].decode(namespace["train_data"][0].tolist())
+        assert "苏轼" in text and "柳永" not in text
+        assert "只学其中" in namespace["stdout"]
+
+    def test_unknown_poet(self, tmp_path, checkpoints):
+        with pytest.raises(SystemExit, match="篇太少"):
+            helpers.load(prepared(26, tmp_path, checkpoints, poet="李白"))
+
+
+def answer_only_is_right(namespace):
+    tokenizer = namespace["tokenizer"]
+    question, answers = "〈西江月〉", ["西江月 苏轼\n春。\n\n", "西江月 苏轼\n春江花"]
+    length = max(map(len, answers)) + 3
+    idx = torch.tensor([tokenizer.encode(question + answer.ljust(length, "\n")) for answer in answers])
+    y = namespace["answer_only"](question, idx, [answer.ljust(length, "\n") if k == 0 else answer for k, answer in enumerate(answers)])
+    learned = ["".join(tokenizer.decode([t]) for t in row.tolist() if t >= 0) for row in y]
+    assert learned[0] == answers[0], "篇末的空行要学，往后补的不学"
+    assert learned[1].startswith(answers[1])
+    assert (y[:, :len(question) - 1] == -100).all() and (y[:, len(question) - 1] >= 0).all()
+
+
+class TestDpo:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def namespace(cls, tmp_path_factory, checkpoints):
+        return helpers.load(prepared(27, tmp_path_factory.mktemp("dpo"), checkpoints))
+
+    def test_answer_only(self, namespace):
+        answer_only_is_right(namespace)
+
+    def test_log_prob_by_hand(self, namespace):
+        idx, y, _ = namespace["preferences"][0]
+        model = namespace["model"]
+        with torch.no_grad():
+            logits = model(idx[:, :-1], y)[0].log_softmax(-1)
+            for row in range(2):
+                by_hand = sum(logits[row, t, y[row, t]].item() for t in range(y.shape[1]) if y[row, t] >= 0)
+                assert namespace["log_prob"](idx, y)[row].item() == pytest.approx(by_hand, rel=1e-4)
+
+    def test_pairs_are_good_and_bad(self, namespace):
+        for idx, _, _ in namespace["preferences"]:
+            goods = [namespace["judge"]("", namespace["tokenizer"].decode(row.tolist()).split("〉", 1)[1]) for row in idx]
+            assert goods == [True, False]
+
+    def test_loss_starts_at_ln_2_and_its_gradient(self, namespace):
+        """还没学：loss 是 ln 2，好的那首的 ln P 的梯度是 -β/2，坏的是 +β/2。"""
+        idx, y, reference = [torch.cat(column) for column in zip(*namespace["preferences"][:3])]
+        with torch.no_grad():
+            gain = (namespace["log_prob"](idx, y) - reference).requires_grad_()
+        assert gain.abs().max() < 1e-3
+        beta = namespace["beta"]
+        loss = -F.logsigmoid(beta * (gain[::2] - gain[1::2])).mean()
+        assert loss.item() == pytest.approx(math.log(2), abs=1e-3)
+        loss.backward()
+        torch.testing.assert_close(gain.grad[::2] * 3, torch.full((3,), -beta / 2), rtol=1e-2, atol=0)
+        torch.testing.assert_close(gain.grad[1::2] * 3, torch.full((3,), beta / 2), rtol=1e-2, atol=0)
+
+    def test_learning_widens_the_gap(self, tmp_path, checkpoints):
+        namespace = helpers.load(prepared(27, tmp_path, checkpoints, max_iters=12, eval_interval=12, learning_rate=3e-3))
+        assert namespace["loss"].item() < 0.6
+
+    def test_nothing_to_compare(self, tmp_path, checkpoints):
+        script = changed(prepared(27, tmp_path, checkpoints), ('return "春" in answer', "return False"))
+        with pytest.raises(SystemExit, match="配不成一好一坏"):
+            helpers.load(script)
+
+
+class TestGrpo:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def namespace(cls, tmp_path_factory, checkpoints):
+        return helpers.load(prepared(28, tmp_path_factory.mktemp("grpo"), checkpoints))
+
+    def test_answer_only(self, namespace):
+        answer_only_is_right(namespace)
+
+    def test_rewards_by_hand(self, namespace):
+        tune, header, body = namespace["train_poems"][0]
+        reward = namespace["reward"]
+        clauses = len(form.shape(body))
+        assert reward(tune, f"{header}\n{body}\n\n") == 2
+        assert reward(tune, f"{header}\n{body}") == 1, "没写完"
+        assert reward(tune, f"{header}\n{body}天。\n\n") < 2
+        assert reward(tune, f"{header}\n天{body}\n\n") == 0, "头一句就多了一个字"
+        first = body.split("\n")[0]
+        assert reward(tune, f"{header}\n{first}\n天。\n\n") == pytest.approx(len(form.shape(first)) / (len(form.shape(first)) + 1))
+        assert reward(tune, "") == reward(tune, "\n\n") == reward(tune, f"别的 人\n{body}\n\n") == 0 and clauses > 1
+
+    def test_held_out_tunes_are_never_practised(self, namespace):
+        assert not set(namespace["practised"]) & set(namespace["held_out"]) and namespace["held_out"]
+
+    def trained(self, tmp_path, checkpoints, reward, **hyper):
+        script = prepared(28, tmp_path, checkpoints, **{"eval_interval": 100, "max_iters": 1, "group_size": 8, "batch_size": 2, **hyper})
+        changed(script, ("    return (header.split(\" \")[0] == tune) * right / max(1, len(lengths)) + judge(tune, answer)", f"    return {reward}"),
+                ("        loss.backward()\n", "        loss.backward()\n        seen.append((rewards, advantages))\n"),
+                ("    optimizer.step()\n", "    gradients.append([p.grad.clone() for p in model.parameters()])\n    optimizer.step()\n"),
+                ("best, best_form = None", "seen, gradients = [], []\nbest, best_form = None"))
+        return helpers.load(script)
+
+    def test_advantages_sum_to_zero(self, tmp_path, checkpoints):
+        namespace = self.trained(tmp_path, checkpoints, "float(answer.count('春'))")
+        assert len(namespace["seen"]) == 2
+        for rewards, advantages in namespace["seen"]:
+            assert advantages.sum().abs() < 1e-4 and rewards.std() > 0
+            torch.testing.assert_close(advantages, rewards - rewards.mean())
+        assert any(g.abs().max() > 0 for g in namespace["gradients"][0])
+
+    def test_a_group_without_variance_teaches_nothing(self, tmp_path, checkpoints):
+        namespace = self.trained(tmp_path, checkpoints, "1.0")
+        assert all(g.abs().max() < 1e-7 for g in namespace["gradients"][0]) and namespace["flat"] == 2
+
+    def test_solves_a_toy_problem(self, tmp_path, checkpoints):
+        """头一个字写“春江花”之一就给 1 分：学几十步，几乎总写它们。"""
+        namespace = self.trained(tmp_path, checkpoints, "float(answer[:1] in '春江花')", max_iters=60, learning_rate=1e-2, max_new_tokens=2, group_size=32)
+        rewards = [rewards.mean().item() for rewards, _ in namespace["seen"]]
+        assert sum(rewards[-4:]) / 4 > 0.9 > 0.5 > sum(rewards[:4]) / 4
+
+
+def test_needs_the_base_first(tmp_path):
+    """刚克隆下来就跑：一句话，说先跑哪一份。"""
+    for name in AFTER:
+        script = helpers.edit(name, tmp_path)
+        result = subprocess.run([sys.executable, str(script)], capture_output=True, encoding="utf-8", env=helpers.environment(), timeout=60)
+        helpers.assert_one_line(result, "请先运行 python modern/")
