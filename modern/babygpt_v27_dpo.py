@@ -1,12 +1,12 @@
 """v27：DPO。模型自己写的词，两首一比：合律的多写，不合的少写。不用另学一个打分的模型，也不用边写边学。
 
-改动：接着 sft.pth 学。先写几百首，按合不合律配成一好一坏，记下此刻各首的 ln P 作参照；
+改动：接着 sft.pth 学。每 25 步写几百首，按合不合律配成一好一坏，记下此刻各首的 ln P 作参照；
       loss 是 -ln sigmoid(β × (好的升了多少 - 坏的升了多少))，升多少都和参照比（DPO，arXiv:2305.18290）。
 运行：python modern/babygpt_v27_dpo.py（先要有 v25 存下的 sft.pth）
 预期：2 核 CPU 约 ? 分钟，验证 loss 约 ?
 看什么：一开始好坏不分，DPO loss 是 ln 2 = 0.69；真词的 loss（val loss）升了多少，换来了什么。
 试试：beta 改成 0.01 或 1，合律和真词的 loss 各怎么变？
-自测：升了多少，为什么要和参照比？不比，loss 教的是什么？答案在 docs/answers.md。
+自测：升了多少，为什么要和参照比？不比，loss 教的是什么？
 """
 import copy
 import math
@@ -37,7 +37,7 @@ batch_size = 8  # B：一步学几对
 block_size = 224  # T：每段多长，也是模型最多能看多远；比 v24 的长，好装下要求
 learning_rate = 2e-4  # 写得已经不错，步子要小
 beta = 0.1  # β：管离参照多远，越大越不肯走远
-max_iters = 100  # 训练多少步
+max_iters = 150  # 训练多少步
 eval_interval = 25  # 每隔多少步评估一次
 eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）
 train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证；要和 v24 的一样
@@ -328,13 +328,8 @@ optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True) 
 print(f"设备 {device}，词表 {vocab_size} 字，参数 {sum(p.numel() for p in model.parameters()):,} 个")
 print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
 
-preferences = make_preferences()
-if not preferences:
-    raise SystemExit("写的全都合律，或者没有一首合律，配不成一好一坏。请先把 v24、v25 训练好。")
-print(f"{len(preferences)} 对", flush=True)
-loss = torch.tensor(math.log(2))  # 还没学，好坏不分
-
 best, best_form = None, -1.0
+preferences, loss = [], torch.tensor(math.log(2))  # 还没学，好坏不分
 start_time = time.perf_counter()
 eval_seconds = 0.0
 for step in range(max_iters + 1):
@@ -351,10 +346,15 @@ for step in range(max_iters + 1):
         eval_seconds = elapsed - train_seconds
         remaining = f"{elapsed / step * (max_iters - step):.0f}" if step else "?"
         print(f"step {step:5d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
-              f" | DPO loss {loss.item():.2f} | 已用 {elapsed:.0f} 秒，还需 {remaining} 秒 |",
+              f" | DPO loss {loss.item():.2f}，{len(preferences)} 对"
+              f" | 已用 {elapsed:.0f} 秒，还需 {remaining} 秒 |",
               "，".join(f"{name} {share:.0%}" for name, share in figures.items()), flush=True)
     if step == max_iters:
         break
+    if step % eval_interval == 0:  # 重写一批，参照也换成此刻的
+        preferences = make_preferences() or preferences
+        if not preferences:
+            raise SystemExit("写的全都合律，或者没有一首合律，配不成一好一坏。请先把 v24、v25 训练好。")
     warmup = min(1, (step + 1) / 10)  # 头 10 步由慢到快，先别急着迈大步
     decay = 0.5 * (1 + math.cos(math.pi * step / max_iters))  # 再沿余弦曲线慢慢减到 0，好停在谷底
     optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay

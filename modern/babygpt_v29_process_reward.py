@@ -1,0 +1,410 @@
+"""v29：过程奖励。全篇一个总分，分不清哪个字写得好；韵脚不一样，押没押上，写到那个字就知道，分就记在那个字上。
+
+改动：接着 sft.pth 学，要求里多了韵部。合律还是照 v28 打总分；韵脚上，韵书给每个字都能打分，不必等抽到：
+      loss 加上 -ln(该押的那一部里、还没用过的字的概率之和)，自己写的和真词的韵脚都这样教。
+      只认没用过的字，免得一个“处”字押到底；要求押哪一部，照真词的多少抽，免得篇篇都押最好押的；
+      每步都学几首真词，免得离真词太远。
+运行：python modern/babygpt_v29_process_reward.py（先要有 v25 存下的 sft.pth）
+预期：2 核 CPU 约 ? 分钟，验证 loss 约 ?
+看什么：韵部听了几成，从一成升到几成；合律、真词的 loss（val loss）赔上了多少。
+试试：去掉“还没用过的”，看它怎么钻空子。
+自测：v28 的总分里加一项“押韵几成”，为什么学得慢？
+"""
+import copy
+import math
+import os
+import re
+import signal
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+torch.manual_seed(42)  # 固定随机数：同一台机器跑同一份脚本，每次结果都一样
+torch.set_float32_matmul_precision("high")  # 让较新的 GPU 用 TF32（少几位小数）做矩阵乘法，快得多
+if hasattr(sys.stdout, "reconfigure"):
+    sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 接上 | head，它看够了就走，这里也安静地停
+
+# ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
+device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+prompts = ["〈浣溪沙〉", "〈鹧鸪天〉"]  # 训练完，让模型照这些要求写
+max_new_tokens = 180  # 每个开头写多少字
+batch_size = 8  # B：一步学几段真词；练的时候，练几个要求
+group_size = 8  # G：一个要求写几首
+rhyme_weight = 0.35  # 韵脚的 loss 占多重
+form_weight = 5  # 合律的 loss 占多重
+block_size = 224  # T：每段多长，也是模型最多能看多远；比 v24 的长，好装下要求
+learning_rate = 1e-3  # 有真词拉着，步子可以大些
+max_iters = 600  # 训练多少步
+eval_interval = 150  # 每隔多少步评估一次
+eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）
+train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证；要和 v24 的一样
+keep = 0.7  # 词牌、韵部、藏头，每样有几成的机会写进要求
+
+# ---------- 数据 ----------
+try:
+    text = (Path(__file__).parents[1] / "ci.txt").read_text(encoding="utf-8-sig")
+except (OSError, UnicodeDecodeError) as error:
+    raise SystemExit(f"读不出 ci.txt，请把它放在脚本的上一层文件夹里，并存成 UTF-8 编码。（{error}）")
+try:  # 一行一个字，和它的几种读音：声调、词林正韵的第几部
+    readings = Path(__file__).with_name("yun.txt").read_text(encoding="utf-8").splitlines()
+except OSError as error:
+    raise SystemExit(f"读不出 yun.txt，它该和脚本在同一个文件夹里。（{error}）")
+try:
+    base = torch.load(Path(__file__).with_name("sft.pth"), map_location=device, weights_only=True)
+    sizes, chars = base["config"], base["chars"]
+    n_embed, n_head = sizes["n_embed"], sizes["n_head"]
+    n_kv_head, n_layer = sizes["n_kv_head"], sizes["n_layer"]
+except Exception as error:  # 没有、不完整、不是它
+    raise SystemExit(f"读不出 sft.pth，请先运行 python modern/babygpt_v25_sft.py。（{error}）")
+
+class Tokenizer:  # 字 ↔ 编号：模型只认得数字
+    def __init__(self, text):
+        self.chars = sorted(set(text))
+        self.stoi = {ch: i for i, ch in enumerate(self.chars)}
+
+    def encode(self, text):
+        return [self.stoi[ch] for ch in text]
+
+    def decode(self, ids):
+        return "".join(self.chars[i] for i in ids)
+
+tokenizer = Tokenizer(text)
+symbols = "〈〉①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲韵藏头 "  # 要求里用的记号：头、尾，19 个韵部……
+tokenizer.chars += [ch for ch in symbols if ch not in tokenizer.stoi]  # 语料里没有的，接在词表的末尾
+tokenizer.stoi = {ch: i for i, ch in enumerate(tokenizer.chars)}
+if chars != tokenizer.chars[:len(chars)]:
+    raise SystemExit("存下的权重，学的不是这份 ci.txt 里的字。请用这份 ci.txt，从 v24 起重新运行。")
+vocab_size = len(tokenizer.chars)  # V：一共有多少种字
+
+# 有错趁早说，别等训练完了才发现
+counts = "batch_size block_size n_embed n_head n_layer eval_interval eval_iters max_iters max_new_tokens"
+for name in counts.split():
+    value, least = globals().get(name, 1), 0 if name.startswith("max_") else 1  # 这一版没有的，不查
+    if type(value) is not int or value < least:
+        raise SystemExit(f"{name} = {value!r} 不行，请改成不小于 {least} 的整数。")
+if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
+    raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
+if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
+    raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
+n_train = int(len(text) * train_data_ratio)
+if min(n_train, len(text) - n_train) <= block_size:
+    raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
+                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
+if unknown:
+    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
+
+rhymes = {}  # 字 -> 它在哪几部
+for line in readings:
+    ch, *numbers = line.split(" ")  # 如“江 平2”
+    rhymes[ch] = sorted({symbols[1 + int(number[1:])] for number in numbers})
+
+def read(text):  # 一首一首的 (词牌, 题头, 正文)；头尾两首多半不全，不要
+    poems = [poem.split("\n", 1) for poem in text.split("\n\n")[1:-1] if "\n" in poem]
+    return [(header.split(" ")[0], header, body) for header, body in poems]
+
+def heads(body):  # 各行的头一个字
+    return "".join(line[:1] for line in body.split("\n"))
+
+def rhyme(body):  # 押哪一部：句号前的字里最多的那一部；占不到八成的，当作没有，是 ""
+    ends = re.findall("(.)。", body)
+    [(name, count)] = Counter(name for ch in ends for name in rhymes.get(ch, ())).most_common(1) or [("", 0)]
+    return name if count >= 0.8 * len(ends) else ""
+
+def shape(body):  # 句长：各句几个字，在第几行
+    lines = enumerate(body.split("\n"))
+    return tuple((len(clause), n) for n, line in lines for clause in re.findall("[^，。、]+", line))
+
+def make_pairs(poems):  # 一对接一对，连成 (2, N)：字，和要学的字（不学的记 -100）；各对的起点，(首数,)
+    ids, answers, starts = [], [], []
+    for tune, header, body in poems:
+        n = 1 + int(len(heads(body)) * torch.rand(()))  # 藏头只要前几行的
+        wants = [tune, "韵" + rhyme(body), "藏头" + heads(body)[:n]]
+        chosen = [want for want, dice in zip(wants, torch.rand(3)) if dice < keep and want != "韵"]
+        question = tokenizer.encode("〈" + " ".join(chosen) + "〉")
+        answer = tokenizer.encode(f"{header}\n{body}\n\n")
+        if len(question) > block_size:
+            raise SystemExit(f"有条要求长 {len(question)} 字，一段装不下要学的字，请改大 block_size。")
+        starts.append(len(ids))
+        ids += question + answer
+        answers += [-100] * len(question) + answer
+    starts = torch.tensor([start for start in starts if start + block_size < len(ids)], device=device)
+    return torch.tensor([ids, answers], device=device), starts
+
+train_poems, val_poems = read(text[:n_train]), read(text[n_train:])
+train_data, train_starts = make_pairs(train_poems)  # (2, 0.9N), (首数,)
+val_data, val_starts = make_pairs(val_poems)  # (2, 0.1N), (首数,)
+poem_starts = {"train": train_starts, "val": val_starts}
+if not all(map(len, poem_starts.values())):
+    raise SystemExit("ci.txt 里的篇太少，或者篇与篇之间没有空行：训练集、验证集里，空行之后都得还有一篇。")
+prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
+
+# ---------- 模型 ----------
+head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
+# 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
+frequencies = 10000 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
+angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
+
+def rotate(x, start):  # 第 i 个和第 i + hs/2 个数是平面上的一点，按位置（从 start 数起）绕原点转一个角度
+    angle = angles[start:start + x.shape[-2]]  # (T, hs/2)
+    cos, sin = angle.cos(), angle.sin()  # (T, hs/2)
+    a, b = x.chunk(2, dim=-1)  # (B, n_head, T, hs) -> 两个 (B, n_head, T, hs/2)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)  # (B, n_head, T, hs)
+
+class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来；只看自己和左边
+    def __init__(self):
+        super().__init__()
+        self.query = nn.Linear(n_embed, n_embed, bias=False)  # 我在找什么；n_head 个头的矩阵上下叠成一个
+        self.key = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 我是什么
+        self.value = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 找到了我，能拿走什么
+        self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
+        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去，(hs,)
+        self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
+
+    def forward(self, x, start):  # start：前面已有几个字的 k、v 在缓存里；None 是在训练，不用缓存
+        B, T, C = x.shape
+        # 一次算完所有的头，再按头切开：(B, T, C) -> (B, T, n_head, hs) -> (B, n_head, T, hs)
+        q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_head, T, hs)
+        k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_kv_head, T, hs)
+        v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_kv_head, T, hs)
+        q, k = rotate(q, start or 0), rotate(k, start or 0)  # (B, n_head, T, hs), (B, n_kv_head, T, hs)
+        if start == 0:  # 从头读：先把整个窗口的地方一次占好，(2, B, n_kv_head, block_size, hs)
+            self.cache = x.new_empty(2, B, n_kv_head, block_size, head_size)
+        if start is not None:
+            self.cache[:, :, :, start:start + T] = torch.stack([k, v])  # (2, B, n_kv_head, T, hs)
+            k, v = self.cache[:, :, :, :start + T]  # 前文加新字，S 个：各 (B, n_kv_head, S, hs)
+        # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里；
+        # 有前文时，新来的只有 1 个字，全都看得见，不用遮。(B, n_head, T, hs)
+        x = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1, enable_gqa=True)
+        return self.proj(x.transpose(1, 2).reshape(B, T, C))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
+
+class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
+    def __init__(self):
+        super().__init__()
+        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多（差个取整）
+        self.gate = nn.Linear(n_embed, hidden_size, bias=False)  # 门，(H, C)
+        self.up = nn.Linear(n_embed, hidden_size, bias=False)  # 内容，(H, C)
+        self.down = nn.Linear(hidden_size, n_embed, bias=False)  # (C, H)
+
+    def forward(self, x):
+        x = F.silu(self.gate(x)) * self.up(x)  # (B, T, C) -> (B, T, H)，门开多大由 x 自己定
+        return self.down(x)  # (B, T, H) -> (B, T, C)
+
+class Block(nn.Module):  # 交流一次，思考一次，合成一层
+    def __init__(self):
+        super().__init__()
+        self.attention = MultiHeadAttention()
+        self.feed_forward = FeedForward()
+        self.ln1 = nn.RMSNorm(n_embed, eps=1e-6)  # 每个位置的 C 个数除以它们的均方根，再各乘一个可以学的数
+        self.ln2 = nn.RMSNorm(n_embed, eps=1e-6)
+
+    def forward(self, x, start):
+        x = x + self.attention(self.ln1(x), start)  # (B, T, C)
+        x = x + self.feed_forward(self.ln2(x))  # (B, T, C)
+        return x
+
+class BabyGPT(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量：一张可以学的表，(V, C)
+        self.blocks = nn.Sequential(*[Block() for _ in range(n_layer)])
+        self.ln_f = nn.RMSNorm(n_embed, eps=1e-6)  # 残差一路加下来，出口再归一次
+        self.lm_head = nn.Linear(n_embed, vocab_size, bias=False)  # 由向量猜下一个字，给每种字打分，(V, C)
+        self.lm_head.weight = self.token_embedding.weight  # 同一个张量，两处用
+        nn.init.normal_(self.lm_head.weight, std=0.05)  # 默认的 1 太大：打分动辄几十，一上来就错得离谱
+
+    def forward(self, idx, targets=None, start=None):
+        x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
+        for block in self.blocks:
+            x = block(x, start)  # (B, T, C)
+        x = self.ln_f(x)  # (B, T, C)
+        if targets is None:  # 生成时只用得着最后一个字
+            return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
+        logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
+        # 和二元模型的 loss 是一回事：打分经 softmax 变成概率，再取 -ln P(答案) 的平均
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
+        return logits, loss
+
+    @torch.no_grad()  # 只写不学，不用记账求梯度
+    def generate(self, idx, max_new_tokens):
+        first, start = max(0, idx.shape[1] - block_size), 0  # 从第 first 个字看起，头 start 个在缓存里
+        ended = torch.zeros(len(idx), 1, dtype=torch.bool, device=idx.device)  # 哪几首写完了，(B, 1)
+        for _ in range(max_new_tokens):
+            if idx.shape[1] - first > block_size:  # 窗口满了：留下最近一半，从头读，存的 k、v 作废
+                first, start = idx.shape[1] - max(1, block_size // 2), 0
+            logits, _ = self(idx[:, first + start:], start=start)  # 只读新来的字：(B, ≤T) -> (B, V)
+            start = idx.shape[1] - first
+            probs = F.softmax(logits, dim=-1)  # 打分变概率：取 e 的次方，再除以总和；(B, V)
+            idx_next = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(B, 1)
+            idx_next = torch.where(ended, idx[:, -1:], idx_next)  # 写完的，后面全补换行，等别的几首
+            ended |= (idx[:, -1:] == idx_next) & (idx_next == tokenizer.stoi["\n"])  # 空行：连着两个换行
+            idx = torch.cat([idx, idx_next], dim=1)  # (B, T) -> (B, T+1)
+            if ended.all():
+                break
+        return idx
+
+def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案 y 就是 x 往后错一个字
+    index = starts[:, None] + torch.arange(block_size, device=device)  # (B, 1) + (T,) -> (B, T)
+    return data[0, index], data[1, index + 1]  # (B, T), (B, T)
+
+@torch.no_grad()  # 只打分，不学习，不用记账求梯度
+def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：哪一版、哪一步的 loss，都能直接比
+    losses = {}
+    model.eval()  # 这一版没有 Dropout，eval、train 没有差别；留着是规矩，哪天加回来不会忘
+    for split, data in [("train", train_data), ("val", val_data)]:
+        n = eval_iters * max(1, 512 // block_size)  # 一共考几段
+        starts = poem_starts[split][torch.arange(n, device=device) * len(poem_starts[split]) // n]  # (n,)
+        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]  # 分批，省内存
+        losses[split] = sum(model(x, y)[1].item() for x, y in batches) / eval_iters
+    model.train()
+    return losses
+
+shapes = {}  # 词牌 -> 训练集里它有过的句长
+for tune, _, body in train_poems:
+    shapes.setdefault(tune, set()).add(shape(body))
+common = [tune for tune, _ in Counter(poem[0] for poem in train_poems).most_common(20)]  # 最常见的词牌
+held_out = common[2::3]  # 其中 6 个，v27 起不拿来练，只拿来考
+practised = [tune for tune in common if tune not in held_out]
+beginnings = {tune: {s[:n + 1] for s in shapes[tune] for n in range(len(s))} for tune in common}  # 各种开头
+exam = [poem for poem in val_poems if poem[0] in common and rhyme(poem[2])][:40]  # 没学过的词，用它们的要求
+
+def write(question, count):  # 同一个要求写 count 首：编号 (count, T)，和去掉了要求的文字
+    idx = torch.tensor([tokenizer.encode(question)] * count, device=device)  # (count, T)
+    idx = model.generate(idx, max_new_tokens)  # (count, T) -> (count, T+n)
+    return idx, [tokenizer.decode(row.tolist())[len(question):] for row in idx]
+
+def judge(tune, answer):  # 合律吗：写完了，是这个词牌，句长它有过
+    header, _, body = answer.split("\n\n")[0].partition("\n")
+    return "\n\n" in answer and header.split(" ")[0] == tune and shape(body) in shapes[tune]
+
+def reward(tune, answer):  # 得几分：写对的开头占全首的几成；全首合律，再加 1
+    header, _, body = answer.split("\n\n")[0].partition("\n")
+    lengths, right = shape(body), 0
+    while right < len(lengths) and lengths[:right + 1] in beginnings[tune]:
+        right += 1  # 从头数起，写对了几句
+    return (header.split(" ")[0] == tune) * right / max(1, len(lengths)) + judge(tune, answer)
+
+def answer_only(question, idx, answers):  # 要学的字：要求、篇末空行之后补的，都记 -100；(G, T) -> (G, T-1)
+    y = idx[:, 1:].clone()  # (G, T-1)
+    y[:, :len(question) - 1] = -100
+    for row, answer in zip(y, answers):
+        row[len(question) + len(answer.split("\n\n")[0]) + 1:] = -100
+    return y
+
+def rhyme_loss(logits, idx):  # 韵脚上，-ln(该押的那一部里没用过的字的概率之和)；(B, T, V), (B, T) -> ()
+    rows, columns, good = [], [], []
+    for row, ids in enumerate(idx):
+        text = tokenizer.decode(ids.tolist())
+        for pair in re.finditer("〈[^〉]*韵([①-⑲])[^〉]*〉([^〈]*)", text):
+            unused = in_rhyme[pair[1]].clone()  # (V,)
+            for end in re.finditer("(.)。", pair[2]):
+                rows.append(row)
+                columns.append(pair.start(2) + end.start() - 1)  # 读到前一个字，才写这个字
+                good.append(unused.clone())
+                unused[tokenizer.stoi[end[1]]] = 0.0
+    if not rows:
+        return logits.sum() * 0
+    probs = F.softmax(logits[rows, columns], dim=-1)  # (S, V)，S 个韵脚
+    return -torch.log((probs * torch.stack(good)).sum(-1) + 1e-4).mean()
+
+in_rhyme = {name: torch.zeros(vocab_size, device=device) for name in symbols[2:21]}  # 各部有哪些字，各 (V,)
+for ch in set(rhymes) & set(tokenizer.stoi):
+    for name in rhymes[ch]:
+        in_rhyme[name][tokenizer.stoi[ch]] = 1.0
+practice = [(tune, rhyme(body)) for tune, _, body in train_poems if tune in practised]  # 照这些出题
+
+def examine():  # 只给词牌，各写 10 首，几成合律；样样都要，藏头、韵部各听了几成
+    forms = {tune: sum(judge(tune, answer) for answer in write(f"〈{tune}〉", 10)[1]) / 10 for tune in common}
+    obeyed = []
+    for tune, _, body in exam:
+        _, [answer] = write(f"〈{tune} 韵{rhyme(body)} 藏头{heads(body)}〉", 1)
+        written = answer.split("\n\n")[0].partition("\n")[2]
+        ends = re.findall("(.)。", written)
+        obeyed.append([sum(a == b for a, b in zip(heads(body), heads(written))) / len(heads(body)),
+                       sum(rhyme(body) in rhymes.get(ch, ()) for ch in ends) / max(1, len(ends))])
+    seen, unseen = [[forms[tune] for tune in common if (tune in held_out) == flag] for flag in (False, True)]
+    columns = dict(zip(("合律", "那六个", "藏头", "韵部"), (seen, unseen, *zip(*obeyed))))
+    return {name: sum(column) / len(column) for name, column in columns.items()}
+
+# ---------- 训练 ----------
+model = BabyGPT().to(device)
+weight = model.lm_head.weight.detach().clone()  # 新记号的嵌入，留着随机的；原有的字，用底座的，(V, C)
+weight[:len(chars)] = base["model"]["lm_head.weight"]
+model.load_state_dict({**base["model"], "token_embedding.weight": weight, "lm_head.weight": weight})
+# AdamW 比 SGD 多三样：动量（沿用前几步的方向）、每个参数各有步长、权重衰减（每步往 0 拉一点）
+optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)  # fused：所有参数一次更新完
+print(f"设备 {device}，词表 {vocab_size} 字，参数 {sum(p.numel() for p in model.parameters()):,} 个")
+print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
+
+best, best_form = None, -1.0
+score, flat, length = 0.0, 0, 0.0  # 上一步：平均分、有几组分数全一样、平均几个字
+start_time = time.perf_counter()
+eval_seconds = 0.0
+for step in range(max_iters + 1):
+    if step % eval_interval == 0 or step == max_iters:
+        if device != "cpu":
+            torch.accelerator.synchronize()  # GPU 是异步的：等它真的算完，再看表
+        train_seconds = time.perf_counter() - start_time - eval_seconds
+        losses, figures = estimate_loss(), examine()
+        if not math.isfinite(losses["train"]):
+            raise SystemExit(f"第 {step} 步 loss 成了 {losses['train']}，多半是 learning_rate 太大，请改小。")
+        if figures["合律"] + figures["韵部"] > best_form:  # 留着最好的那份：最后一步的不一定最好
+            best, best_form = copy.deepcopy(model.state_dict()), figures["合律"] + figures["韵部"]
+        elapsed = time.perf_counter() - start_time
+        eval_seconds = elapsed - train_seconds
+        remaining = f"{elapsed / step * (max_iters - step):.0f}" if step else "?"
+        print(f"step {step:5d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
+              f" | 得分 {score:.2f}，白练 {flat} 组，{length:.0f} 字"
+              f" | 已用 {elapsed:.0f} 秒，还需 {remaining} 秒 |",
+              "，".join(f"{name} {share:.0%}" for name, share in figures.items()), flush=True)
+    if step == max_iters:
+        break
+    warmup = min(1, (step + 1) / 10)  # 头 10 步由慢到快，先别急着迈大步
+    decay = 0.5 * (1 + math.cos(math.pi * step / max_iters))  # 再沿余弦曲线慢慢减到 0，好停在谷底
+    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay
+    optimizer.zero_grad()
+    starts = poem_starts["train"][torch.randint(len(poem_starts["train"]), (batch_size,), device=device)]
+    x, y = get_batch(train_data, starts)  # 几段真词，两个 (B, T)
+    logits, loss = model(x, y)  # (B, T, V), ()
+    (loss + rhyme_weight * rhyme_loss(logits, x)).backward()
+    if step % 8 == 0:
+        score, flat, length = 0.0, 0, 0.0
+    for k in torch.randint(len(practice), (batch_size if step % 8 == 0 else 0,)).tolist():  # 每 8 步练一回
+        tune, name = practice[k]
+        question = f"〈{tune} 韵{name}〉" if name else f"〈{tune}〉"
+        idx, answers = write(question, group_size)  # (G, T)
+        rewards = torch.tensor([reward(tune, answer) for answer in answers], device=device)  # (G,)
+        advantages = rewards - rewards.mean()  # 比全组的平均好多少，(G,)
+        y = answer_only(question, idx, answers)  # (G, T-1)
+        logits, _ = model(idx[:, :-1], y)  # (G, T-1, V)
+        log_probs = -F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")  # (G*(T-1),)
+        loss = -(advantages[:, None] * log_probs.view_as(y)).sum() / (batch_size * group_size * 100)  # ()
+        (form_weight * loss + rhyme_weight / batch_size * rhyme_loss(logits, idx)).backward()
+        score += rewards.mean().item() / batch_size
+        flat += bool((rewards == rewards[0]).all())
+        length += (y >= 0).sum().item() / batch_size / group_size
+    optimizer.step()
+
+# ---------- 保存 ----------
+model.load_state_dict(best)
+config = dict(block_size=block_size, n_embed=n_embed, n_head=n_head, n_kv_head=n_kv_head, n_layer=n_layer)
+path = Path(__file__).with_name("process.pth")
+try:  # 先写到旁边，写完了再改名：中途被打断，原来的文件也完好
+    torch.save({"config": config, "chars": tokenizer.chars, "model": best}, path.with_suffix(".tmp"))
+    os.replace(path.with_suffix(".tmp"), path)
+    print(f"最好的权重（合律加韵部 {best_form:.0%}）存在 {path.name} 里")
+except (OSError, RuntimeError) as error:
+    print(f"没存成 {path.name}，请腾出地方、看看文件夹让不让写，再跑一遍。（{error}）")
+
+# ---------- 采样 ----------
+model.eval()
+for idx in prompt_ids:
+    print("-" * 20)
+    print(tokenizer.decode(model.generate(idx, max_new_tokens)[0].tolist()))
