@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
-from scripts import AFTER, MODERN, ROOT, V, VERSIONS, edit, load, number, samples, steps  # noqa: E402, F401
+from scripts import AFTER, MODERN, ROOT, V, VERSIONS, WRITER, edit, load, number, samples, steps  # noqa: E402, F401
 
 SAMPLER = "babygpt_sample_with_kvcache.py"
 TWINS = {name: name.replace(".py", "_with_comments.py") for name in ("simplemodel.py", "simplebigrammodel.py")}

@@ -84,7 +84,7 @@ def test_runs_from_anywhere_and_repeats_itself(name, tmp_path, checkpoints):
         result = helpers.run(script, tmp_path / "elsewhere", env=helpers.environment(PYTHONHASHSEED=seed))
         assert result.returncode == 0 and result.stderr == "", result.stderr
         written = {path.name for path in set(script.parent.iterdir()) - before}
-        assert written == {26: {"lora.pth"}, 27: {"dpo.pth"}, 28: {"grpo.pth"}, 29: {"process.pth"}}.get(number, set())
+        assert written == {26: {"lora.pth"}, 27: {"dpo.pth"}, 28: {"grpo.pth"}}.get(number, set())
         outputs.append(re.sub(r"[\d,]+ tokens/s|(已用|还需) [\d?]+ 秒", "", result.stdout))
     assert outputs[0] == outputs[1]
     assert len(helpers.steps(result.stdout)) == 3 and "合律" in result.stdout
@@ -131,7 +131,7 @@ class TestBadInput:
 
     def test_old_file_survives_a_full_disk(self, name, tmp_path, checkpoints, monkeypatch):
         script = prepared(helpers.number(name), tmp_path, checkpoints)
-        target = script.with_name({25: "sft", 26: "lora", 27: "dpo", 28: "grpo", 29: "process"}[helpers.number(name)] + ".pth")
+        target = script.with_name({25: "sft", 26: "lora", 27: "dpo", 28: "grpo"}[helpers.number(name)] + ".pth")
         old = target.read_bytes() if target.exists() else b"old"
         target.write_bytes(old)
 
@@ -373,53 +373,6 @@ class TestGrpo:
         namespace = self.trained(tmp_path, checkpoints, "float(answer[:1] in '春江花')", max_iters=60, learning_rate=1e-2, max_new_tokens=2, group_size=32)
         rewards = [rewards.mean().item() for rewards, _ in namespace["seen"]]
         assert sum(rewards[-4:]) / 4 > 0.9 > 0.5 > sum(rewards[:4]) / 4
-
-
-class TestProcessReward:
-    @pytest.fixture(scope="class")
-    @classmethod
-    def namespace(cls, tmp_path_factory, checkpoints):
-        return helpers.load(prepared(29, tmp_path_factory.mktemp("process"), checkpoints))
-
-    TEXT = "〈西江月 韵①〉西江月 苏轼\n春江花，风。\n月夜风。\n天红。\n\n〈浣溪沙〉浣溪沙 苏轼\n春风。\n\n"
-
-    def test_credit_lands_on_the_rhymes_and_nowhere_else(self, namespace):
-        idx = torch.tensor([namespace["tokenizer"].encode(self.TEXT)])
-        torch.manual_seed(0)
-        logits = torch.randn(1, idx.shape[1], namespace["vocab_size"], requires_grad=True)
-        namespace["rhyme_loss"](logits, idx).backward()
-        touched = logits.grad[0].abs().sum(1).nonzero().flatten().tolist()
-        ends = [match.start() for match in re.finditer(".。", self.TEXT)]
-        assert touched == [end - 1 for end in ends[:3]], "第二首没要求押韵，不算"
-
-    def test_value_by_hand_and_used_characters_do_not_count(self, namespace):
-        """打分全是 0：每个字的概率是 1/V；第一部的字里，用过的“风”不再算。"""
-        tokenizer, V = namespace["tokenizer"], namespace["vocab_size"]
-        yun = prosody.Yun()
-        members = [ch for ch in tokenizer.chars if 1 in yun.rhymes.get(ch, ())]
-        assert "风" in members and "红" in members
-        n = len(members)
-        loss = namespace["rhyme_loss"](torch.zeros(1, len(self.TEXT), V), torch.tensor([tokenizer.encode(self.TEXT)]))
-        by_hand = -(math.log(n / V + 1e-4) + 2 * math.log((n - 1) / V + 1e-4)) / 3
-        assert loss.item() == pytest.approx(by_hand, rel=1e-4)
-
-    def test_nothing_asked_nothing_taught(self, namespace):
-        text = "〈浣溪沙〉浣溪沙 苏轼\n春风。\n\n"
-        logits = torch.randn(1, len(text), namespace["vocab_size"], requires_grad=True)
-        loss = namespace["rhyme_loss"](logits, torch.tensor([namespace["tokenizer"].encode(text)]))
-        loss.backward()
-        assert loss.item() == 0 and logits.grad.abs().max() == 0
-
-    def test_learns_to_rhyme(self, tmp_path, checkpoints):
-        """练几十步，该押的字的概率之和升上去。"""
-        namespace = helpers.load(prepared(29, tmp_path, checkpoints, max_iters=60, eval_interval=60, learning_rate=1e-2))
-        fresh = helpers.load(prepared(29, tmp_path / "fresh", checkpoints))
-        losses = []
-        for one in (fresh, namespace):
-            x, _ = one["get_batch"](one["train_data"], one["poem_starts"]["train"][:40])
-            with torch.no_grad():
-                losses.append(one["rhyme_loss"](one["model"](x, x)[0], x).item())
-        assert losses[1] < 0.8 * losses[0]
 
 
 def test_needs_the_base_first(tmp_path):

@@ -23,6 +23,7 @@ def versions(folder):
 
 VERSIONS = versions("")  # 第一段路
 MODERN = [name for name in versions("modern/") if number(name) <= 24]  # 第二段路，到底座为止：从头学
+WRITER = "modern/babygpt_write.py"  # 拿存下的权重写词
 AFTER = [name for name in versions("modern/") if number(name) > 24]  # 往后：接着存下的权重学
 V = {number(name): name for name in [*VERSIONS, *MODERN, *AFTER]}
 
@@ -55,7 +56,7 @@ def link_data(name, folder, corpus=True):
     """在 folder（Path）里放好脚本 name 要读的：ci.txt（corpus 为真时），v25 起还有韵书。"""
     if corpus:
         link("ci.txt", folder)
-    if name in AFTER:
+    if name in (*AFTER, WRITER):
         link("modern/yun.txt", folder)
 
 

@@ -1,0 +1,242 @@
+"""写词：挑手边最好的权重，照你的要求写，写一个字出一个字；每写完一行，标出句长、平仄、押韵合不合。
+
+运行：python modern/babygpt_write.py，一行一个要求，空行结束；或者 echo 浣溪沙 | python modern/babygpt_write.py
+要求：只要词牌就够（浣溪沙）；还可以加藏头、韵部（浣溪沙 藏头 春江花月 韵 江：和“江”同一部），次序随便。
+权重：依次找 v28、v27、v25 存下的，用头一个找到的；都没有，就用底座 base.pth，它不懂藏头、韵部。
+"""
+import re
+import signal
+import sys
+from pathlib import Path
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+if hasattr(sys.stdout, "reconfigure"):
+    sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 接上 | head，它看够了就走，这里也安静地停
+
+# ---------- 设置 ----------
+device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+max_new_tokens = 200  # 一首最多写多少字
+temperature = 1.0  # 温度：低一些，稳当；高一些，大胆
+
+# ---------- 数据 ----------
+here = Path(__file__).parent
+try:
+    text = (here.parent / "ci.txt").read_text(encoding="utf-8-sig")
+    readings = (here / "yun.txt").read_text(encoding="utf-8").splitlines()
+except (OSError, UnicodeDecodeError) as error:
+    raise SystemExit(f"读不出 ci.txt 或 yun.txt：前者在上一层文件夹里，后者和脚本在一起。（{error}）")
+names = "grpo.pth", "dpo.pth", "sft.pth", "base.pth"  # 好的在前
+found = [here / name for name in names if (here / name).exists()]
+if not found:
+    raise SystemExit("还没有学好的权重，请先运行 python modern/babygpt_v24_base.py。")
+try:
+    saved = torch.load(found[0], map_location=device, weights_only=True)
+    sizes, chars = saved["config"], saved["chars"]
+    block_size, n_embed, n_layer = sizes["block_size"], sizes["n_embed"], sizes["n_layer"]
+    n_head, n_kv_head = sizes["n_head"], sizes["n_kv_head"]
+except Exception as error:  # 不完整、不是它
+    raise SystemExit(f"读不出 {found[0].name}，请重新运行存下它的那份脚本，或者删掉它。（{error}）")
+
+poems = {}  # 词牌 -> 各首的正文
+for poem in text.strip("\n").split("\n\n"):
+    header, _, body = poem.partition("\n")
+    poems.setdefault(header.split(" ")[0], []).append(body)
+symbols = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲"  # 19 个韵部
+tones, rhymes = {}, {}  # 字 -> 平还是仄，字 -> 在哪几部
+for line in readings:
+    ch, *numbers = line.split(" ")  # 如“江 平2”
+    tones[ch] = {"平" if number[0] == "平" else "仄" for number in numbers}
+    rhymes[ch] = {symbols[int(number[1:]) - 1] for number in numbers}
+
+class Tokenizer:  # 字 ↔ 编号：模型只认得数字
+    def __init__(self, text):
+        self.chars = sorted(set(text))
+        self.stoi = {ch: i for i, ch in enumerate(self.chars)}
+
+    def encode(self, text):
+        return [self.stoi[ch] for ch in text]
+
+    def decode(self, ids):
+        return "".join(self.chars[i] for i in ids)
+
+tokenizer = Tokenizer("")
+tokenizer.chars, tokenizer.stoi = chars, {ch: i for i, ch in enumerate(chars)}
+vocab_size = len(chars)  # V
+
+def shape(body):  # 句长：各句几个字，在第几行
+    lines = enumerate(body.split("\n"))
+    return tuple((len(clause), n) for n, line in lines for clause in re.findall("[^，。、]+", line))
+
+def check(tune, lines, rhyme):  # 刚写完 lines 的最后一行：和同一词牌、写到这里句长也一样的真词比
+    lengths = shape("\n".join(lines))
+    peers = [body for body in poems[tune] if shape(body)[:len(lengths)] == lengths]
+    if not peers:
+        return "句长不合"
+    peers = [body.split("\n")[:len(lines)] for body in peers]
+    rows = [[re.sub("[，。、]", "", row) for row in body] for body in [*peers, lines]]  # 去掉标点
+    marks = []
+    for k, ch in enumerate(rows[-1][-1]):  # 这个位置上，八成五以上的真词都平（或都仄），就该平（或仄）
+        sure = [next(iter(tones[row[-1][k]])) for row in rows[:-1] if len(tones.get(row[-1][k], "")) == 1]
+        level = sure.count("平") / max(1, len(sure))
+        want = "平" if level >= 0.85 else "仄" if level <= 0.15 and sure else ""
+        if want and ch in tones and want not in tones[ch]:
+            marks.append(f"{ch}该{want}")
+    first = [rhymes.get(row[0][-1:], set()) for row in rows]  # 各首头一行末字的韵
+    same = [bool(one & rhymes.get(row[-1][-1:], set())) for one, row in zip(first, rows)]
+    if rhyme:  # 要了哪一部，就看是不是那一部
+        same[-1] = rhyme in rhymes.get(rows[-1][-1][-1:], ())
+    if (rhyme or len(lines) > 1) and sum(same[:-1]) > len(peers) / 2:  # 真词的这一行，多半和头一行押
+        marks.append("押韵" if same[-1] else "没押上")
+    return "，".join(["句长合", *marks])
+
+# ---------- 模型 ----------
+head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
+# 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
+frequencies = 10000 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
+angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
+
+def rotate(x, start):  # 第 i 个和第 i + hs/2 个数是平面上的一点，按位置（从 start 数起）绕原点转一个角度
+    angle = angles[start:start + x.shape[-2]]  # (T, hs/2)
+    cos, sin = angle.cos(), angle.sin()  # (T, hs/2)
+    a, b = x.chunk(2, dim=-1)  # (B, n_head, T, hs) -> 两个 (B, n_head, T, hs/2)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)  # (B, n_head, T, hs)
+
+class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来；只看自己和左边
+    def __init__(self):
+        super().__init__()
+        self.query = nn.Linear(n_embed, n_embed, bias=False)  # 我在找什么；n_head 个头的矩阵上下叠成一个
+        self.key = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 我是什么
+        self.value = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 找到了我，能拿走什么
+        self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
+        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去，(hs,)
+        self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
+
+    def forward(self, x, start):  # start：前面已有几个字的 k、v 在缓存里；None 是在训练，不用缓存
+        B, T, C = x.shape
+        # 一次算完所有的头，再按头切开：(B, T, C) -> (B, T, n_head, hs) -> (B, n_head, T, hs)
+        q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_head, T, hs)
+        k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_kv_head, T, hs)
+        v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_kv_head, T, hs)
+        q, k = rotate(q, start or 0), rotate(k, start or 0)  # (B, n_head, T, hs), (B, n_kv_head, T, hs)
+        if start == 0:  # 从头读：先把整个窗口的地方一次占好，(2, B, n_kv_head, block_size, hs)
+            self.cache = x.new_empty(2, B, n_kv_head, block_size, head_size)
+        if start is not None:
+            self.cache[:, :, :, start:start + T] = torch.stack([k, v])  # (2, B, n_kv_head, T, hs)
+            k, v = self.cache[:, :, :, :start + T]  # 前文加新字，S 个：各 (B, n_kv_head, S, hs)
+        # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里；
+        # 有前文时，新来的只有 1 个字，全都看得见，不用遮。(B, n_head, T, hs)
+        x = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1, enable_gqa=True)
+        return self.proj(x.transpose(1, 2).reshape(B, T, C))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
+
+class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
+    def __init__(self):
+        super().__init__()
+        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多（差个取整）
+        self.gate = nn.Linear(n_embed, hidden_size, bias=False)  # 门，(H, C)
+        self.up = nn.Linear(n_embed, hidden_size, bias=False)  # 内容，(H, C)
+        self.down = nn.Linear(hidden_size, n_embed, bias=False)  # (C, H)
+
+    def forward(self, x):
+        x = F.silu(self.gate(x)) * self.up(x)  # (B, T, C) -> (B, T, H)，门开多大由 x 自己定
+        return self.down(x)  # (B, T, H) -> (B, T, C)
+
+class Block(nn.Module):  # 交流一次，思考一次，合成一层
+    def __init__(self):
+        super().__init__()
+        self.attention = MultiHeadAttention()
+        self.feed_forward = FeedForward()
+        self.ln1 = nn.RMSNorm(n_embed, eps=1e-6)  # 每个位置的 C 个数除以它们的均方根，再各乘一个可以学的数
+        self.ln2 = nn.RMSNorm(n_embed, eps=1e-6)
+
+    def forward(self, x, start):
+        x = x + self.attention(self.ln1(x), start)  # (B, T, C)
+        x = x + self.feed_forward(self.ln2(x))  # (B, T, C)
+        return x
+
+class BabyGPT(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量：一张可以学的表，(V, C)
+        self.blocks = nn.Sequential(*[Block() for _ in range(n_layer)])
+        self.ln_f = nn.RMSNorm(n_embed, eps=1e-6)  # 残差一路加下来，出口再归一次
+        self.lm_head = nn.Linear(n_embed, vocab_size, bias=False)  # 由向量猜下一个字，给每种字打分，(V, C)
+        self.lm_head.weight = self.token_embedding.weight  # 同一个张量，两处用
+
+    def forward(self, idx, start):
+        x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
+        for block in self.blocks:
+            x = block(x, start)  # (B, T, C)
+        return self.lm_head(self.ln_f(x)[:, -1])  # 只要最后一个字的打分：(B, C) -> (B, V)
+
+# ---------- 写 ----------
+model = BabyGPT().to(device)
+try:
+    model.load_state_dict(saved["model"])
+except RuntimeError:
+    raise SystemExit(f"{found[0].name} 和这份脚本的模型对不上，请重新运行存下它的那份脚本。")
+model.eval()
+obeys = "〈" in tokenizer.stoi
+
+def understand(request):  # 一行要求 → 词牌、韵部、写给模型的要求；看不懂就抛 ValueError，里面是一句话
+    words = re.sub("(藏头|韵) +", r"\1", request).split()
+    tune, heads, rhyme = "", "", ""
+    for word in words:
+        if word.startswith("藏头"):
+            heads = word[2:]
+        elif word.startswith("韵"):
+            rhyme = word[1:]
+        elif word in poems:
+            tune = word
+        else:
+            raise ValueError(f"看不懂“{word}”：不是学过的词牌，也不是藏头、韵。比如：浣溪沙 藏头 春江花月。")
+    if not tune:
+        raise ValueError("少了词牌，比如：浣溪沙 藏头 春江花月。")
+    if (heads or rhyme) and not obeys:
+        raise ValueError("底座不懂藏头、韵部，请先运行 python modern/babygpt_v25_sft.py。")
+    unknown = sorted(set(heads) - tokenizer.stoi.keys())
+    if unknown:
+        raise ValueError(f"“{''.join(unknown)}”没学过，换别的字藏头。")
+    most = max(body.count("\n") + 1 for body in poems[tune])
+    if len(heads) > most:
+        raise ValueError(f"{tune}最多 {most} 行，藏不下 {len(heads)} 个字。")
+    if rhyme and rhyme not in symbols:
+        if not rhymes.get(rhyme):
+            raise ValueError(f"韵书里没有“{rhyme}”，韵后面写一个字，比如：韵 江。")
+        rhyme = min(rhymes[rhyme], key=symbols.index)
+    wants = [tune, "韵" + rhyme if rhyme else "", "藏头" + heads if heads else ""]
+    return tune, rhyme, f"〈{' '.join(filter(None, wants))}〉" if obeys else f"{tune} "
+
+@torch.no_grad()  # 只写不学，不用记账求梯度
+def write(tune, rhyme, question):
+    idx, start, answer = torch.tensor([tokenizer.encode(question)], device=device), 0, ""  # (1, T)
+    print("" if obeys else question, end="", flush=True)
+    for _ in range(min(max_new_tokens, block_size - len(question))):
+        probs = F.softmax(model(idx, start) / temperature, dim=-1)  # (1, V)
+        start += idx.shape[1]
+        idx = torch.multinomial(probs, num_samples=1)  # (1, 1)
+        ch = tokenizer.decode(idx[0].tolist())
+        if ch == "\n" and "\n" in answer:  # 一行正文写完了
+            if answer.endswith("\n"):  # 空行：写完了
+                break
+            print("　　" + check(tune, answer.split("\n")[1:], rhyme), end="")
+        print(ch, end="", flush=True)
+        answer += ch
+    print()
+
+print(f"用的是 {found[0].name}。一行一个要求，空行结束。")
+while True:
+    try:
+        request = input("要求：" if sys.stdin.isatty() else "").strip()
+        if not request:
+            break
+        write(*understand(request))
+    except ValueError as error:
+        print(error)
+    except (EOFError, KeyboardInterrupt):  # 没有下一行了；按了 Ctrl-C
+        print()
+        break

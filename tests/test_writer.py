@@ -1,0 +1,113 @@
+"""写词的脚本：管道、没有下一行、Ctrl-C、看不懂的要求；标的对不对。"""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+import helpers
+from helpers import WRITER
+from test_after import checkpoints, poems  # noqa: F401
+
+DEFAULT = dict(max_new_tokens=40)
+
+
+@pytest.fixture
+def script(tmp_path, checkpoints):  # noqa: F811
+    """旁边放好 sft.pth、base.pth 的写词脚本（Path）。"""
+    script = helpers.edit(WRITER, tmp_path, corpus=poems(), **DEFAULT)
+    for path in checkpoints.glob("*.pth"):
+        shutil.copy(path, script.parent)
+    return script
+
+
+def ask(script, requests):
+    return helpers.run(script, script.parent.parent, input=requests)
+
+
+def test_through_a_pipe_one_request_a_line(script):
+    result = ask(script, "浣溪沙\n鹧鸪天 藏头 春江 韵 风\n西江月")
+    assert result.returncode == 0 and result.stderr == ""
+    assert result.stdout.startswith("用的是 sft.pth")
+    assert len(result.stdout.split("\n")) > 6
+
+
+def test_an_empty_line_ends(script):
+    after = ask(script, "\n浣溪沙\n")
+    assert after.returncode == 0 and after.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("request_, words", [
+    ("如梦令", "看不懂“如梦令”"), ("藏头 春江", "少了词牌"), ("浣溪沙 藏头 春😀", "“😀”没学过"), ("浣溪沙 藏头 春江花月夜", "最多 3 行，藏不下 5 个字"),
+    ("浣溪沙 韵 😀", "韵书里没有“😀”"),
+])
+def test_what_it_does_not_understand_is_one_sentence_and_it_goes_on(script, request_, words):
+    result = ask(script, f"{request_}\n{request_}\n")
+    lines = result.stdout.strip().split("\n")
+    assert result.returncode == 0 and result.stderr == "" and len(lines) == 3 and all(words in line for line in lines[1:])
+
+
+def test_ctrl_c_ends_quietly(script):
+    process = subprocess.Popen(
+        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        env=helpers.environment(PYTHONUNBUFFERED="1"),
+    )
+    assert process.stdout.readline().startswith("用的是")
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=30)
+    assert process.returncode == 0 and error == ""
+
+
+def test_picks_the_best_checkpoint_there_is(script):
+    folder = script.parent
+    shutil.copy(folder / "sft.pth", folder / "grpo.pth")
+    assert "用的是 grpo.pth" in ask(script, "\n").stdout
+    for name in ("grpo.pth", "sft.pth"):
+        (folder / name).unlink()
+    result = ask(script, "浣溪沙\n浣溪沙 藏头 春\n")
+    assert "用的是 base.pth" in result.stdout and "底座不懂藏头" in result.stdout and "浣溪沙 " in result.stdout
+    (folder / "base.pth").unlink()
+    helpers.assert_one_line(ask(script, ""), "babygpt_v24_base.py")
+
+
+def test_a_torn_or_foreign_file(script):
+    (script.parent / "grpo.pth").write_bytes(b"torn")
+    helpers.assert_one_line(ask(script, ""), "grpo.pth")
+    saved = torch.load(script.parent / "sft.pth", weights_only=True)
+    saved["config"]["n_embed"] = 32
+    torch.save(saved, script.parent / "grpo.pth")
+    helpers.assert_one_line(ask(script, ""), "grpo.pth", "对不上")
+
+
+class TestMarks:
+    @pytest.fixture
+    def namespace(self, script, monkeypatch):
+        """跑完的写词脚本的全局变量：没有要求，读完就结束。"""
+        monkeypatch.setattr("builtins.input", lambda *_: "")
+        namespace = helpers.load(script)
+        namespace["poems"]["测试"] = ["春江花月夜。\n天人心愁梦。"] * 9 + ["春江花。\n风。"]
+        namespace["tones"].update({ch: {"平"} for ch in "春江花天人心愁"} | {"月": {"仄"}, "夜": {"仄"}, "梦": {"仄"}, "风": {"平"}})
+        namespace["rhymes"].update({"夜": {"⑩"}, "梦": {"⑩"}, "红": {"①"}, "江": {"②"}})
+        return namespace
+
+    def test_marks_by_hand(self, namespace):
+        check = namespace["check"]
+        assert check("测试", ["春江花月夜。"], "") == "句长合"
+        assert check("测试", ["春江花月夜。", "天人心愁梦。"], "") == "句长合，押韵"
+        assert check("测试", ["春江花月。"], "") == "句长不合"
+        assert check("测试", ["月江花月夜。"], "") == "句长合，月该平"
+        assert check("测试", ["春江花月夜。", "天人心愁江。"], "") == "句长合，江该仄，没押上"
+        assert check("测试", ["春江花月夜。"], "⑩") == "句长合，押韵"
+        assert check("测试", ["春江花月夜。"], "①") == "句长合，没押上"
+
+    def test_every_line_is_marked(self, script):
+        out = ask(script, "浣溪沙\n").stdout
+        body = out.split("\n", 2)[2]
+        complete = [line for line in body.split("\n")[:-2] if line.strip()]
+        assert all(re.search("　　句长(合|不合)", line) for line in complete[:-1]), out
