@@ -288,8 +288,8 @@ def reward(tune, answer):  # 得几分：写对的开头占全首的几成；全
         right += 1  # 从头数起，写对了几句
     return (header.split(" ")[0] == tune) * right / max(1, len(lengths)) + judge(tune, answer)
 
-def answer_only(question, idx, answers):  # 要学的字：要求、篇末空行之后补的，都记 -100；(G, T) -> (G, T-1)
-    y = idx[:, 1:].clone()  # (G, T-1)
+def answer_only(question, idx, answers):  # 要学的字：要求、篇末空行之后补的，都记 -100；(B, T) -> (B, T-1)
+    y = idx[:, 1:].clone()  # (B, T-1)
     y[:, :len(question) - 1] = -100
     for row, answer in zip(y, answers):
         row[len(question) + len(answer.split("\n\n")[0]) + 1:] = -100

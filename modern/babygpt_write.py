@@ -1,6 +1,6 @@
 """写词：挑手边最好的权重，照你的要求写，写一个字出一个字；每写完一行，标出句长、平仄、押韵合不合。
 
-运行：python modern/babygpt_write.py，一行一个要求，空行结束；或者 echo 浣溪沙 | python modern/babygpt_write.py
+运行：python modern/babygpt_write.py，一行一个要求，空行结束；或 echo 浣溪沙 | python modern/babygpt_write.py
 要求：只要词牌就够（浣溪沙）；还可以加藏头、韵部（浣溪沙 藏头 春江花月 韵 江：和“江”同一部），次序随便。
 权重：依次找 v28、v27、v25 存下的，用头一个找到的；都没有，就用底座 base.pth，它不懂藏头、韵部。
 """

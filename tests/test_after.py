@@ -282,7 +282,8 @@ class TestDpo:
     @pytest.fixture(scope="class")
     @classmethod
     def namespace(cls, tmp_path_factory, checkpoints):
-        return helpers.load(prepared(27, tmp_path_factory.mktemp("dpo"), checkpoints))
+        namespace = helpers.load(prepared(27, tmp_path_factory.mktemp("dpo"), checkpoints))
+        return {**namespace, "preferences": namespace["make_preferences"]()}
 
     def test_answer_only(self, namespace):
         answer_only_is_right(namespace)
@@ -319,7 +320,7 @@ class TestDpo:
         assert namespace["loss"].item() < 0.6
 
     def test_nothing_to_compare(self, tmp_path, checkpoints):
-        script = changed(prepared(27, tmp_path, checkpoints), ('return "春" in answer', "return False"))
+        script = changed(prepared(27, tmp_path, checkpoints, max_iters=1), ('return "春" in answer', "return False"))
         with pytest.raises(SystemExit, match="配不成一好一坏"):
             helpers.load(script)
 

@@ -49,6 +49,9 @@ def test_docstring_expects_what_was_measured(results, name):
 def test_recorded_curves_are_whole(results, name):
     for run in results["scripts"][name]["runs"]:
         assert run["curve"][0]["step"] == 0 and run["curve"][-1]["val_loss"] == run["val_loss"]
+        if name in V.values() and helpers.number(name) in (27, 28):  # 没看真词，只看分数：真词的 loss 难免涨一点
+            assert run["curve"][0]["val_loss"] < run["val_loss"] < run["curve"][0]["val_loss"] + 0.2
+            continue
         assert run["val_loss"] < run["curve"][0]["val_loss"]
         assert len(run["samples"]) == 2
 
@@ -104,7 +107,7 @@ def test_check_names_what_changed_since_it_was_measured(results, tmp_path, monke
     for name in measure.SCRIPTS:
         helpers.edit(name, tmp_path)
     monkeypatch.setattr(measure, "ROOT", tmp_path)
-    recorded = {"scripts": {name: {"fingerprint": measure.fingerprint(name), "runs": [{"seed": 42, "form": dict.fromkeys(measure.RULER)}]} for name in measure.SCRIPTS}}
+    recorded = {"scripts": {name: {"fingerprint": measure.fingerprint(name), "runs": [{"seed": 42, "form": dict.fromkeys([*measure.RULER, *measure.AFTER_FORM])}]} for name in measure.SCRIPTS}}
     assert measure.changed(recorded) == []
 
     script = tmp_path / V[3]
@@ -127,7 +130,7 @@ def test_runs_without_the_whole_ruler_are_measured_again(monkeypatch):
     recorded = {"scripts": {name: {"fingerprint": measure.fingerprint(name), "runs": runs()} for name in names}}
     again = []
     fake = {"wall_s": 0, "stdout": "", "notes": None}
-    monkeypatch.setattr(measure, "run", lambda name, seed, threads: again.append((name, seed)) or {**fake, "seed": seed})
+    monkeypatch.setattr(measure, "run", lambda name, seed, threads, keep: again.append((name, seed)) or {**fake, "seed": seed})
     monkeypatch.setattr(measure, "save", lambda results: None)
     monkeypatch.setattr(measure, "baselines", dict)
     measure.measure(recorded, names, 3)
