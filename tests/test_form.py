@@ -112,3 +112,31 @@ def test_corpus_ceiling():
     ceiling = forms.ceiling()
     assert ceiling["ended"] == 1 and 0.9 < ceiling["attested"] < ceiling["prefix"] < 1
     assert tuple((7, row) for row in range(6)) in forms.attested["浣溪沙"]
+
+
+def test_repeated_rhymes_and_which_rhymes():
+    forms = form.Forms(SHORT * 40)
+    body = SHORT.split("\n", 1)[1].removesuffix("\n\n")
+    once, twice = (forms.prosody([("十六字令", text)]) for text in (body, body.replace("眠", "天")))
+    assert (once["repeated"], twice["repeated"]) == (0, pytest.approx(1 / 3, abs=1e-4)) and once["rhyme"] == 1
+    both = forms.prosody([("十六字令", body), ("十六字令", "东。\n休使圆蟾照客中。\n人何在，桂影自空风。")])
+    assert once["entropy"] == 0 and both["entropy"] == pytest.approx(0.6931, abs=1e-3)
+    assert forms.prosody([])["repeated"] is None
+
+
+def test_body_loss_counts_the_body_and_nothing_else():
+    """给了〈词牌〉和题头，要考的恰好是正文连同篇末的空行；平均的是每个字。"""
+    import exam
+
+    text = POEM * 30
+    chars = sorted(set(text + "〈〉"))
+    tokenizer = type("Tokenizer", (), {"encode": lambda self, text: [chars.index(ch) for ch in text]})()
+    asked = []
+
+    def model(idx, targets):
+        asked.append("".join(chars[t] for t in targets[0].tolist() if t >= 0))
+        assert "".join(chars[i] for i in idx[0].tolist()).startswith("〈如梦令〉如梦令 李清照\n")
+        return None, torch.tensor(2.5)
+
+    assert exam.body_loss(text, model, tokenizer, window=160) == 2.5
+    assert asked and set(asked) == {POEM.split("\n", 1)[1]}
