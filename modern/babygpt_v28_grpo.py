@@ -354,7 +354,8 @@ for step in range(max_iters + 1):
         y = answer_only(question, idx, answers)  # (G, T-1)
         logits, _ = model(idx[:, :-1], y)  # (G, T-1, V)
         log_probs = -F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")  # (G*(T-1),)
-        loss = -(advantages[:, None] * log_probs.view_as(y)).sum() / (batch_size * group_size * 100)  # ()
+        # 除以一个常数，不按各首自己的字数平均：长的、短的，每个字一样重。()
+        loss = -(advantages[:, None] * log_probs.view_as(y)).sum() / (batch_size * group_size * 100)
         loss.backward()
         score += rewards.mean().item() / batch_size
         flat += bool((rewards == rewards[0]).all())

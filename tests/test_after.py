@@ -275,13 +275,11 @@ class TestLora:
 
 def answer_only_is_right(namespace):
     tokenizer = namespace["tokenizer"]
-    question, answers = "〈西江月〉", ["西江月 苏轼\n春。\n\n", "西江月 苏轼\n春江花"]
-    length = max(map(len, answers)) + 3
-    idx = torch.tensor([tokenizer.encode(question + answer.ljust(length, "\n")) for answer in answers])
-    y = namespace["answer_only"](question, idx, [answer.ljust(length, "\n") if k == 0 else answer for k, answer in enumerate(answers)])
+    question, answers = "〈西江月〉", ["西江月 苏轼\n春。\n\n\n\n", "西江月 苏轼\n春江花月夜风"]  # 一首写完了，后面是补的；一首没写完
+    idx = torch.tensor([tokenizer.encode(question + answer) for answer in answers])
+    y = namespace["answer_only"](question, idx, answers)
     learned = ["".join(tokenizer.decode([t]) for t in row.tolist() if t >= 0) for row in y]
-    assert learned[0] == answers[0], "篇末的空行要学，往后补的不学"
-    assert learned[1].startswith(answers[1])
+    assert learned == ["西江月 苏轼\n春。\n\n", answers[1]], "篇末的空行要学，往后补的不学"
     assert (y[:, :len(question) - 1] == -100).all() and (y[:, len(question) - 1] >= 0).all()
 
 
@@ -303,6 +301,10 @@ class TestDpo:
             for row in range(2):
                 by_hand = sum(logits[row, t, y[row, t]].item() for t in range(y.shape[1]) if y[row, t] >= 0)
                 assert namespace["log_prob"](idx, y)[row].item() == pytest.approx(by_hand, rel=1e-4)
+
+    def test_padding_is_not_learned(self, namespace):
+        """没写完的，补到一样长的那些换行不能算它写的。"""
+        assert all((y >= 0).sum(1).max() <= SMALL["max_new_tokens"] for _, y, _ in namespace["preferences"])
 
     def test_pairs_are_good_and_bad(self, namespace):
         for idx, _, _ in namespace["preferences"]:
