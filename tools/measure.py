@@ -536,8 +536,10 @@ def main():
     import plot  # 画图要 matplotlib，量和 --check 不用
 
     plot.losses({name: entry["runs"] for name, entry in results["scripts"].items()}, results["baselines"]["bigram"])
-    measured = [name for name in (VERSIONS[10], *SECOND_ARC) if name in results["scripts"]]
-    plot.modern({name: [run["form"] for run in results["scripts"][name]["runs"]] for name in measured}, results["baselines"])
+    scores = {name: [run["form"] for run in entry["runs"]] for name, entry in results["scripts"].items()}
+    chosen = lambda names: {name: scores[name] for name in names if name in scores}  # noqa: E731
+    plot.modern(chosen((VERSIONS[10], *SECOND_ARC)), results["baselines"])
+    plot.stages(chosen((VERSIONS[10], V[24], *(name for name in AFTER if name != V[26]))), results["baselines"])  # v26 另学一位词人
 
 
 if __name__ == "__main__":

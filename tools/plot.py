@@ -153,6 +153,38 @@ def modern(scores, baselines):
     save(figure, ROOT / "docs" / "modern.svg")
 
 
+STAGES = {11: "v11", 24: "v24\n底座", 25: "v25\nSFT", 27: "v27\nDPO", 28: "v28\nGRPO", 29: "v29\n过程奖励"}
+SHARES = {"attested": ("合律", "#146c2e", (20, -14)), "tone": ("平仄", BLUE, (0, -16)), "rhyme": ("押韵", RED, (0, 6))}  # 数字标在点的哪边
+
+
+def stages(scores, baselines):
+    """画 docs/stages.svg：从 v11 到底座之后，合律、平仄、押韵一级一级地升；虚线是没学过的真词。
+
+    scores：{脚本名: [一个种子的分数（dict，见 form.py）, …]}；一首合律的都没有的，平仄、押韵空着。
+    """
+    style()
+    figure, axes = plt.subplots(figsize=(9, 4.6), layout="constrained")
+    last = len(scores) - 1
+    for key, (label, color, offset) in SHARES.items():
+        points = []
+        for k, runs in enumerate(scores.values()):
+            values = [one[key] for one in runs if one.get(key) is not None]
+            if values and (key == "attested" or statistics.mean(one["attested"] for one in runs) >= 0.025):
+                points.append((k, statistics.mean(values)))
+                axes.plot([k, k], [min(values), max(values)], color=color, linewidth=2)
+        axes.plot(*zip(*points), "o-", color=color, linewidth=2, markersize=6)
+        for k, mean in points:
+            axes.annotate(f"{mean:.0%}", (k, mean), xytext=offset, textcoords="offset points", ha="center", color=color, fontsize=9.5)
+        axes.annotate(label, (last, points[-1][1]), xytext=(40, 0), textcoords="offset points", va="center", color=color)
+        axes.axhline(baselines["form_of_real_poems"][key], color=color, linestyle=":", linewidth=1)
+    axes.set_xticks(range(len(scores)), [STAGES[int(short(name)[1:])] for name in scores])
+    axes.margins(x=0.08)
+    axes.set_ylim(-0.08, 1.08)
+    axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
+    axes.set_title("点是几个种子的平均，竖线从最小到最大；虚线是没学过的真词", fontsize=10, color=GREY)
+    save(figure, ROOT / "docs" / "stages.svg")
+
+
 def spread(measured, path):
     """measured：{标签: [进第一层之前、过一层、过两层…各字向量的标准差, …]}；对数轴，0 画在最底下，写到 path（Path）。"""
     style()
