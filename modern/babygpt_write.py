@@ -1,8 +1,10 @@
 """写词：挑手边最好的权重，照你的要求写，写一个字出一个字；每写完一行，标出句长、平仄、押韵合不合。
 
 运行：python modern/babygpt_write.py，一行一个要求，空行结束；或 echo 浣溪沙 | python modern/babygpt_write.py
-要求：只要词牌就够（浣溪沙）；还可以加藏头、韵部（浣溪沙 藏头 春江花月 韵 江：和“江”同一部），次序随便。
-权重：依次找 v28、v27、v25 存下的，用头一个找到的；都没有，就用底座 base.pth，它不懂藏头、韵部。
+要求：只要词牌就够（浣溪沙），只给开头也行（春江）；还可以加藏头、韵部（浣溪沙 藏头 春江花月 韵 江：和“江”同一部），
+      次序随便。
+权重：依次找 v29、v28 存下的，随仓库来的 write.pth（就是 v29 存下的，16 位），再是 v27、v25、v24 存下的，用头一个找到的；
+      想用别的，改 names。v24 的底座不懂藏头、韵部。
 """
 import re
 import signal
@@ -30,7 +32,7 @@ try:
     readings = (here / "yun.txt").read_text(encoding="utf-8").splitlines()
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt 或 yun.txt：前者在上一层文件夹里，后者和脚本在一起。（{error}）")
-names = "grpo.pth", "dpo.pth", "sft.pth", "base.pth"  # 好的在前
+names = "process.pth", "grpo.pth", "write.pth", "dpo.pth", "sft.pth", "base.pth"  # 好的在前
 found = [here / name for name in names if (here / name).exists()]
 if not found:
     raise SystemExit("还没有学好的权重，请先运行 python modern/babygpt_v24_base.py。")
@@ -182,9 +184,9 @@ except RuntimeError:
 model.eval()
 obeys = "〈" in tokenizer.stoi
 
-def understand(request):  # 一行要求 → 词牌、韵部、写给模型的要求；看不懂就抛 ValueError，里面是一句话
+def understand(request):  # 一行要求 → 词牌、韵部、开头、写给模型的要求；看不懂就抛 ValueError，里面是一句话
     words = re.sub("(藏头|韵) +", r"\1", request).split()
-    tune, heads, rhyme = "", "", ""
+    tune, heads, rhyme, opening = "", "", "", ""
     for word in words:
         if word.startswith("藏头"):
             heads = word[2:]
@@ -192,15 +194,25 @@ def understand(request):  # 一行要求 → 词牌、韵部、写给模型的�
             rhyme = word[1:]
         elif word in poems:
             tune = word
+        elif not opening:
+            opening = word  # 不是词牌，就当是正文的开头
         else:
             raise ValueError(f"看不懂“{word}”：不是学过的词牌，也不是藏头、韵。比如：浣溪沙 藏头 春江花月。")
-    if not tune:
+    if heads and opening:
+        raise ValueError(f"“{opening}”不是学过的词牌，当作开头，又和藏头合不到一起，只要一样。")
+    if not tune and not opening:
         raise ValueError("少了词牌，比如：浣溪沙 藏头 春江花月。")
     if (heads or rhyme) and not obeys:
         raise ValueError("底座不懂藏头、韵部，请先运行 python modern/babygpt_v25_sft.py。")
-    unknown = sorted(set(heads) - tokenizer.stoi.keys())
+    unknown = sorted(set(heads + opening) - tokenizer.stoi.keys())
     if unknown:
-        raise ValueError(f"“{''.join(unknown)}”没学过，换别的字藏头。")
+        raise ValueError(f"“{''.join(unknown)}”没学过，请换成别的字。")
+    if len(opening) > 60:
+        raise ValueError("开头太长，请不要超过 60 个字。")
+    if not tune:
+        common = sorted(poems, key=lambda one: -len(poems[one]))[:20]  # 最常见的词牌
+        tune = common[torch.randint(len(common), ())]
+        print(f"没说词牌，就用{tune}，以“{opening}”开头。")
     most = max(body.count("\n") + 1 for body in poems[tune])
     if len(heads) > most:
         raise ValueError(f"{tune}最多 {most} 行，藏不下 {len(heads)} 个字。")
@@ -209,22 +221,26 @@ def understand(request):  # 一行要求 → 词牌、韵部、写给模型的�
             raise ValueError(f"韵书里没有“{rhyme}”，韵后面写一个字，比如：韵 江。")
         rhyme = min(rhymes[rhyme], key=symbols.index)
     wants = [tune, "韵" + rhyme if rhyme else "", "藏头" + heads if heads else ""]
-    return tune, rhyme, f"〈{' '.join(filter(None, wants))}〉" if obeys else f"{tune} "
+    return tune, rhyme, opening, f"〈{' '.join(filter(None, wants))}〉" if obeys else f"{tune} "
 
 @torch.no_grad()  # 只写不学，不用记账求梯度
-def write(tune, rhyme, question):
+def write(tune, rhyme, opening, question):
     idx, start, answer = torch.tensor([tokenizer.encode(question)], device=device), 0, ""  # (1, T)
+    given = ""  # 该照抄的：题头之后，先抄 opening
     print("" if obeys else question, end="", flush=True)
-    for _ in range(min(max_new_tokens, block_size - len(question))):
+    while start + idx.shape[1] < block_size and len(answer) < max_new_tokens:
         probs = F.softmax(model(idx, start) / temperature, dim=-1)  # (1, V)
         start += idx.shape[1]
-        idx = torch.multinomial(probs, num_samples=1)  # (1, 1)
-        ch = tokenizer.decode(idx[0].tolist())
+        ch = given[:1] or tokenizer.decode(torch.multinomial(probs, num_samples=1)[0].tolist())  # 抽 1 个字
+        given = given[1:]
         if ch == "\n" and "\n" in answer:  # 一行正文写完了
             if answer.endswith("\n"):  # 空行：写完了
                 break
             print("　　" + check(tune, answer.split("\n")[1:], rhyme), end="")
+        elif ch == "\n":  # 题头写完了
+            given = opening
         print(ch, end="", flush=True)
+        idx = torch.tensor([tokenizer.encode(ch)], device=device)  # (1, 1)
         answer += ch
     print()
 

@@ -43,13 +43,21 @@ def test_an_empty_line_ends(script):
 
 
 @pytest.mark.parametrize("request_, words", [
-    ("如梦令", "看不懂“如梦令”"), ("藏头 春江", "少了词牌"), ("浣溪沙 藏头 春😀", "“😀”没学过"), ("浣溪沙 藏头 春江花月夜", "最多 3 行，藏不下 5 个字"),
+    ("如梦令", "“令如”没学过"), ("春江 花月", "看不懂“花月”"), ("春江 藏头 花月", "合不到一起"), ("春" * 61, "开头太长"), ("藏头 春江", "少了词牌"), ("浣溪沙 藏头 春😀", "“😀”没学过"), ("浣溪沙 藏头 春江花月夜", "最多 3 行，藏不下 5 个字"),
     ("浣溪沙 韵 😀", "韵书里没有“😀”"),
 ])
 def test_what_it_does_not_understand_is_one_sentence_and_it_goes_on(script, request_, words):
     result = ask(script, f"{request_}\n{request_}\n")
     lines = result.stdout.strip().split("\n")
     assert result.returncode == 0 and result.stderr == "" and len(lines) == 3 and all(words in line for line in lines[1:])
+
+
+def test_an_opening_begins_the_body(script):
+    lines = ask(script, "浣溪沙 春江花月\n").stdout.split("\n")
+    body = "".join(lines[2:])  # 前两行是用的权重、题头
+    assert body.startswith("春江花月") or "浣溪沙" not in lines[1]  # 小模型也许连题头都写不出来
+    lines = ask(script, "春江\n").stdout.split("\n")
+    assert re.fullmatch("没说词牌，就用(浣溪沙|鹧鸪天|西江月)，以“春江”开头。", lines[1])
 
 
 def test_ctrl_c_ends_quietly(script):
