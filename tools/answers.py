@@ -16,10 +16,9 @@ import subprocess
 import sys
 
 import ablate
-import form
 import measure
 import variants
-from scripts import AFTER, ROOT, V, edit
+from scripts import ROOT, V, edit
 from variants import Variant, change
 
 OUTPUT = ROOT / "docs" / "answers.json"
@@ -101,27 +100,6 @@ model.generate(prompt_ids[0].repeat(64, 1), 100)
 print(time.perf_counter() - started)
 """
 FILE_SIZE = "print(base_path.stat().st_size)"
-# 一个词牌写 64 首，N 首一组：一组里有没有一首合律，占几成；练过的十四个、没练的六个
-BEST_OF = """
-import json
-shares = {}
-for name, tunes in ("practised", practised), ("held_out", held_out):
-    good = torch.tensor([[judge(tune, answer) for answer in write(f"〈{tune}〉", 64)[1]] for tune in tunes])
-    shares[name] = {n: good.view(len(tunes), -1, n).any(-1).float().mean().item() for n in (1, 4, 16)}
-print(json.dumps(shares))
-"""
-# 没学之前、学完之后，①–⑲ 的嵌入各变了多少（和别的记号、常用字比）
-MOVED = """
-import json
-now = model.lm_head.weight.detach()
-change = (now - weight).norm(dim=1) / weight.norm(dim=1)
-print(json.dumps([change[[tokenizer.stoi[ch] for ch in chars]].mean().item() for chars in (symbols[2:21], "春江花月", "〈〉韵")]))
-"""
-LAST_LINE = "    return (header.split(\" \")[0] == tune) * right / max(1, len(lengths)) + judge(tune, answer)"
-# 天真的押韵分：句号前的字，落在同一部的最多占几成
-NAIVE_RHYME = f"""    ends = re.findall("(.)。", body)
-    [(_, most)] = Counter(name for ch in ends for name in rhymes.get(ch, ())).most_common(1) or [("", 0)]
-{LAST_LINE} + most / max(1, len(ends))"""
 LONG_ROWS = "block_size = 512，batch_size = 2"
 RATES = ("2e-2", "4e-2")  # QK-norm 要在大学习率下看
 ONE_LINE = "print(f'{loss.item():.4f} {model.linear.weight.item():.3f} {model.linear.bias.item():.3f}')"
@@ -216,22 +194,8 @@ print(sum(len(t) == 1 for t in transition), sum(not t for t in transition), len(
     },
     V[22]: {"一次写 64 首": change(**QUICK, then=WRITE_64)},
     V[24]: {"文件": change(**QUICK, then=FILE_SIZE)},
-    V[25]: {"keep = 1.0": change(keep=1.0, then=MOVED)},
-    V[26]: {
-        "poet = 辛弃疾": change(poet="辛弃疾"), "rank = 1": change(rank=1), "rank = 32": change(rank=32),
-    },
-    V[27]: {f"beta = {value}": change(beta=value) for value in (0.01, 1.0)},
-    V[28]: {
-        "group_size = 2": change(group_size=2),
-        "挑好的": change(max_iters=0, max_new_tokens=180, then=BEST_OF),
-        "只学合律的": change(swapped=[("advantages = rewards - rewards.mean()", "advantages = (rewards > 1).float()")]),
-        "天真的押韵分": change(swapped=[(LAST_LINE, NAIVE_RHYME)], learning_rate=1e-3, max_iters=160),
-    },
 }
-VARIANTS = {
-    name: {label: Variant(apply, form.SAMPLES if name in AFTER else 0) for label, apply in labels.items()}
-    for name, labels in CHANGES.items()
-}
+VARIANTS = {name: {label: Variant(apply) for label, apply in labels.items()} for name, labels in CHANGES.items()}
 
 
 def sample_beside(model_path, _fingerprint):
