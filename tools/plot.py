@@ -17,9 +17,9 @@ from matplotlib import font_manager  # noqa: E402
 
 FONTS = ["Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei"]
 INK, GREY, RED, BLUE = "#24292f", "#8c959f", "#cf222e", "#0969da"
-# v1–v5 越往后越深的蓝灰，v6 红，v7–v10 越往后越深的绿
 # v1–v11 各讲什么
 CONCEPTS = ["嵌入、线性层", "位置", "自注意力", "多头", "前馈", "叠层", "残差", "投影", "层归一化", "Dropout", "超参数"]
+# v1–v5 越往后越深的蓝灰，v6 红，v7–v10 越往后越深的绿
 COLORS = ["#c9d6e8", "#a9bfdc", "#86a5cf", "#5f87c0", "#3867ab", RED, "#a8d5b0", "#6fbb80", "#389a52", "#146c2e"]
 
 

@@ -90,7 +90,6 @@ class Templates:
         rhyme = self.yun.main_rhyme(last)
         return sum(want in tone for tone, want in fixed), len(fixed), sum(rhyme in self.yun.rhymes[c] for c in last), len(last)
 
-
     def ends(self, tune, sequence, body):
         """一首里该押韵的末字（str）；没有谱的是 ""。"""
         template = self.get(tune, sequence)

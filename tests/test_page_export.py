@@ -1,0 +1,527 @@
+"""网页的数据（tools/export_page.py）和看注意力的钩子（watch.py、look.py）：小模型，行为和 PyTorch、和别的工具对得上。"""
+
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import helpers  # 先于 export_page：它把 tools/ 放进了 sys.path
+import export_page
+import form
+import kept
+import look
+import measure
+import prosody
+import watch
+from conftest import CORPUS
+from helpers import AFTER, MODERN, ROOT, V, VERSIONS
+from test_after import SMALL, poems
+
+EXPORTED = [1, 3, 11, 20, 25]  # 没有注意力；单头；几层几头；SDPA、GQA、共用的词表；缓存、听要求
+SIZES = dict(block_size=40, n_head=4, n_kv_head=2)  # 头多些、看得远些：头的次序、各头的 mask 才比得出来
+
+
+@pytest.fixture(scope="module")
+def tiny(loaded, tmp_path_factory):
+    """tiny(n)：第 n 版的小模型（watch.Trained），没有训练；v25 的旁边放着 v24 存下的 base.pth。"""
+    folder = tmp_path_factory.mktemp("sft")
+
+    def get(number):
+        if number < 25:
+            return watch.Trained(V[number], loaded(V[number], **SIZES))
+        if not list(folder.glob("modern/*.pth")):
+            for one, prompts in ((24, ["浣溪沙 "]), (25, SMALL["prompts"])):
+                script = helpers.edit(V[one], folder, corpus=poems(), **{**SMALL, "prompts": prompts, "max_new_tokens": 0})
+                namespace = helpers.load(script)
+            tiny.sft = watch.Trained(V[25], namespace)
+        return tiny.sft
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def onnx_of(tiny):
+    """onnx_of(n)：第 n 版的小模型导出的 ONNX，没有压过；只导出一次。"""
+    cache = {}
+
+    def get(number):
+        if number not in cache:
+            trained = tiny(number)
+            cache[number] = export_page.to_onnx(trained.watched, trained.block_size)
+        return cache[number]
+
+    return get
+
+
+def text_of(trained, length):
+    """小模型没学过的文字里的一段，(1, length)。"""
+    return max(export_page.contexts(trained.namespace), key=lambda idx: idx.shape[1])[:, :length]
+
+
+class TestWatch:
+    @pytest.mark.parametrize("number", [3, 11, 13, 14, 19, 24])
+    def test_the_weights_seen_are_the_weights_used(self, tiny, number):
+        """看着和不看，打分一样；每一行加起来是 1，未来是 0；改末字，前面的行不变。"""
+        trained = tiny(number)
+        for T in (1, 7, trained.block_size):
+            idx = text_of(trained, T)
+            with torch.no_grad():
+                logits, attention = trained.watched(idx)
+                torch.testing.assert_close(logits, trained.model(idx)[0], rtol=0, atol=1e-5)
+                other = trained.watched(torch.cat([idx[:, :-1], (idx[:, -1:] + 1) % 100], dim=1))[1]
+            layers = trained.namespace.get("n_layer", 1)
+            assert attention.shape == (layers, trained.namespace.get("n_head", 1), T, T)
+            torch.testing.assert_close(attention.sum(-1), torch.ones(attention.shape[:3]))
+            assert not attention.triu(1).any() and (attention.tril() > 0).any()
+            torch.testing.assert_close(other[..., :-1, :], attention[..., :-1, :], rtol=0, atol=1e-6)
+
+    def test_layers_and_heads_are_in_order(self, tiny):
+        """第 l 层第 h 个头的那一张，真是它算的：把它的 query 置 0，它看谁都一样重，前面的头、层都不变。"""
+        trained = tiny(11)
+        changed = watch.Trained(trained.name, {**trained.namespace, "model": copy.deepcopy(trained.model)})
+        changed.model.blocks[1].attention.heads[0].query.weight.data.zero_()
+        idx = text_of(trained, 8)
+        with torch.no_grad():
+            before, after = trained.watched(idx)[1], changed.watched(idx)[1]
+        even = torch.ones(8, 8).tril() / torch.arange(1, 9)[:, None]
+        torch.testing.assert_close(after[1, 0], even)
+        assert not torch.allclose(before[1, 0], even, atol=1e-3)
+        assert torch.equal(before[0], after[0]) and torch.equal(before[1, 1], after[1, 1])
+
+    def test_nothing_to_see_before_v3(self, tiny):
+        assert len(tiny(1).watched(text_of(tiny(1), 5))) == 1
+
+    def test_functions_are_put_back(self):
+        before = F.softmax, F.scaled_dot_product_attention
+        with pytest.raises(TypeError), watch.attention_seen():
+            F.scaled_dot_product_attention(*torch.ones(3, 1, 1, 2, 4), dropout_p=0.1)  # 不认识的用法，报错，不瞎算
+        assert (F.softmax, F.scaled_dot_product_attention) == before
+
+    def test_nearest(self, tiny):
+        trained = tiny(1)
+        vectors = trained.model.token_embedding.weight.detach()
+        among = watch.common(trained.namespace["text"], 50)
+        assert len(among) == 50 and trained.namespace["text"].count(among[0]) >= trained.namespace["text"].count(among[1])
+        [(ch, pairs)] = watch.nearest(trained, [among[3]], among, 5).items()
+        assert ch == among[3] and len(pairs) == 5 and ch not in dict(pairs)
+        place = trained.tokenizer.stoi
+        cosines = {one: F.cosine_similarity(vectors[place[ch]], vectors[place[one]], dim=0).item() for one in among if one != ch}
+        assert [one for one, _ in pairs] == sorted(cosines, key=lambda one: -cosines[one])[:5]
+        assert dict(pairs) == pytest.approx({one: cosines[one] for one, _ in pairs}, abs=1e-5)
+
+
+@pytest.mark.parametrize("number", EXPORTED)
+class TestOnnx:
+    def test_names_shapes_and_values(self, tiny, onnx_of, number):
+        """名字、形状照约定；压过之前和 PyTorch 一样，压过之后注意力照样行和为 1、不看未来；一个字、最多的字都行。"""
+        trained, model = tiny(number), onnx_of(number)
+        names = ["logits"] if number < 3 else ["logits", "attention"]
+        assert [one.name for one in model.graph.input] == ["idx"] and [one.name for one in model.graph.output] == names
+        whole, small = export_page.runner(model), export_page.runner(export_page.packed(model, "int8"))
+        for T in (1, 2, trained.block_size):
+            idx = text_of(trained, T)
+            with torch.no_grad():
+                ours = trained.model(idx)[0]
+            logits, *attention = whole(idx)
+            assert logits.shape == (1, len(trained.tokenizer.chars))
+            torch.testing.assert_close(logits, ours, rtol=0, atol=1e-4)
+            for one in (*attention, *small(idx)[1:]):
+                assert one.shape == (trained.namespace.get("n_layer", 1), trained.namespace.get("n_head", 1), T, T)
+                torch.testing.assert_close(one.sum(-1), torch.ones(one.shape[:3]))
+                assert not one.triu(1).any()
+            for seen in attention:
+                torch.testing.assert_close(seen, trained.watched(idx)[1], rtol=0, atol=1e-5)
+
+    def test_packed_and_tidy(self, tiny, onnx_of, number):
+        """8 位的 KL 在界内；词表只在不共用时存两份；大的矩阵一个不漏地压了；里面没有这台机器的路径。"""
+        import onnx
+
+        trained = tiny(number)
+        small, kind, kl = export_page.pack(trained, onnx_of(number))
+        assert kind == "int8" and 0 <= kl <= export_page.BOUND
+        parameters = sum(p.numel() for p in trained.model.parameters())
+        tensors = [tensor for tensor in small.graph.initializer if len(tensor.dims) == 2 and 1 not in tensor.dims]
+        for tensor in tensors:
+            assert tensor.data_type != onnx.TensorProto.FLOAT or tensor.dims[0] * tensor.dims[1] < export_page.SMALL, tensor.name
+        table = [len(trained.tokenizer.chars), trained.namespace["n_embed"]]
+        assert len([tensor for tensor in tensors if list(tensor.dims) == table]) == (1 if number >= 20 else 2)
+        content = small.SerializeToString()
+        assert len(content) < 2 * parameters + 60_000
+        assert str(ROOT).encode() not in content and b"site-packages" not in content and b".py" not in content
+        masks = [tensor for tensor in tensors if tensor.data_type == onnx.TensorProto.BOOL]
+        assert len(masks) == (1 if number in (3, 11) else 0), "各头的 mask 一样，只存一份"
+
+    def test_only_parameters_are_packed(self, tiny, onnx_of, number, monkeypatch):
+        """再小的矩阵也压的话：每个矩阵参数都压了，参数以外的（RoPE 的角度）一个不动。"""
+        monkeypatch.setattr(export_page, "SMALL", 0)
+        small = export_page.packed(onnx_of(number), "int8")
+        matrices = {p.data_ptr() for p in tiny(number).model.parameters() if p.ndim == 2}
+        assert sum(tensor.name.endswith(".packed") for tensor in small.graph.initializer) == len(matrices)
+
+
+class TestPacking:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def outlier(cls, tiny):
+        """outlier(size)：v1 的小模型和它的 ONNX；嵌入的头一维大到 size、又用不着，8 位的比例全给了它，别的维就没了。"""
+
+        def get(size):
+            found = watch.Trained(V[1], {**tiny(1).namespace, "model": copy.deepcopy(tiny(1).model)})
+            found.model.token_embedding.weight.data[:, 0] = size
+            found.model.lm_head.weight.data[:, 0] = 0
+            return found, export_page.to_onnx(found.watched, found.block_size)
+
+        return get
+
+    def test_falls_back_to_16_bits(self, outlier):
+        trained, model = outlier(1e4)
+        found = export_page.contexts(trained.namespace)
+        eight = export_page.runner(export_page.packed(model, "int8"))
+        assert export_page.divergence(trained.model, eight, found) > export_page.BOUND
+        small, kind, kl = export_page.pack(trained, model)
+        assert kind == "fp16" and kl <= export_page.BOUND
+        assert export_page.divergence(trained.model, export_page.runner(small), found) == pytest.approx(kl)
+
+    def test_refuses_when_both_are_off(self, outlier):
+        with pytest.raises(RuntimeError, match="KL"):
+            export_page.pack(*outlier(1e6))
+
+    def test_divergence_is_the_mean_kl(self):
+        torch.manual_seed(0)
+        ours, theirs = torch.randn(2, 1, 7), torch.randn(2, 1, 7)
+        found = [torch.tensor([[0]]), torch.tensor([[1]])]
+        measured = export_page.divergence(lambda idx: (ours[idx.item()], None), lambda idx: [theirs[idx.item()]], found)
+        expected = F.kl_div(theirs.flatten(0, 1).log_softmax(-1), ours.flatten(0, 1).softmax(-1), reduction="batchmean")
+        assert measured == pytest.approx(expected.item(), abs=1e-6)
+
+    def test_refuses_what_is_not_the_model(self, tiny):
+        trained = tiny(3)
+        found = export_page.contexts(trained.namespace, 3)
+        right = lambda idx: [one.detach().clone() for one in trained.watched(idx)]  # noqa: E731
+        export_page.verify(trained.watched, right, found)
+        for k in (0, 1):
+            wrong = lambda idx: [one + 0.01 * (j == k) for j, one in enumerate(right(idx))]  # noqa: B023, E731
+            with pytest.raises(RuntimeError, match="不一样"):
+                export_page.verify(trained.watched, wrong, found)
+
+    @pytest.mark.parametrize("number", [3, 13, 25])
+    def test_compared_on_text_it_has_not_learnt(self, tiny, number):
+        trained = tiny(number)
+        found = export_page.contexts(trained.namespace)
+        val = trained.namespace["val_data"]
+        held_out = trained.tokenizer.decode((val[0] if val.ndim == 2 else val).tolist())
+        texts = [trained.tokenizer.decode(idx[0].tolist()) for idx in found]
+        assert len(found) >= 200 and all(text in held_out for text in texts)
+        assert {len(text) for text in texts} >= {1, trained.block_size} and max(map(len, texts)) == trained.block_size
+        assert number != 25 or all(text[0] == "〈" for text in texts)
+
+    def test_answers_for_the_page(self, tiny):
+        trained = tiny(3)
+        for opening, best in export_page.answers(trained).items():
+            idx = torch.tensor([trained.tokenizer.encode(opening)])
+            with torch.no_grad():
+                probabilities = trained.model(idx, idx)[0][0, -1].softmax(-1)
+            expected = [(trained.tokenizer.chars[k], probabilities[k].item()) for k in probabilities.argsort(descending=True)[:5]]
+            assert [ch for ch, _ in best] == [ch for ch, _ in expected]
+            assert [p for _, p in best] == pytest.approx([p for _, p in expected], abs=1e-5)
+
+    def test_too_big(self, tiny, monkeypatch):
+        monkeypatch.setattr(export_page, "MODEL_BYTES", 1000)
+        with pytest.raises(RuntimeError, match="1,000"):
+            export_page.export(tiny(1))
+
+
+@pytest.fixture(scope="module")
+def exports(tiny):
+    """v1、v3 的小模型，导出一次：{脚本名: (ONNX 的字节, course.json 里的 model)}。"""
+    return {V[number]: export_page.export(tiny(number)) for number in (1, 3)}
+
+
+@pytest.fixture
+def site(tiny, exports, tmp_path, monkeypatch):
+    """只有 v1、v3 两个小模型的一份网页数据：(放数据的文件夹, 放脚本的文件夹)，脚本可以改。"""
+    scripts, public = tmp_path / "scripts", tmp_path / "public"
+    for name in export_page.COURSE:
+        helpers.edit(name, scripts)
+    for module in (measure, kept):
+        monkeypatch.setattr(module, "ROOT", scripts)
+    monkeypatch.setattr(export_page, "WITH_MODEL", [V[1], V[3]])
+    monkeypatch.setattr(export_page, "corpus", lambda: CORPUS)
+    monkeypatch.setattr(watch, "trained", lambda name, short=None: tiny(helpers.number(name)))
+    monkeypatch.setattr(export_page, "export", lambda trained: exports[trained.name])
+    export_page.update(public, [V[1], V[3]])
+    return public, scripts
+
+
+def edit(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+class TestStale:
+    def test_fresh(self, site):
+        public, _ = site
+        assert export_page.stale(public) == []
+        manifest = json.loads((public / "manifest.json").read_text(encoding="utf-8"))
+        files = {path.relative_to(public).as_posix() for path in public.rglob("*.*")} - {"manifest.json"}
+        assert set(manifest["files"]) == files >= {"models/v1.onnx", "models/v3.onnx", "course.json", "neighbours.json", "versions/bigram.json"}
+        assert all((public / file).stat().st_size == one["bytes"] for file, one in manifest["files"].items())
+
+    def test_same_bytes_again(self, site, tiny, exports, monkeypatch):
+        monkeypatch.undo()
+        assert export_page.export(tiny(3)) == exports[V[3]]
+
+    def test_nothing_is_written_twice(self, site):
+        public, _ = site
+        files = lambda: {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in public.rglob("*.*")}  # noqa: E731
+        before = files()
+        export_page.update(public, [V[3]])
+        assert files() == before
+
+    def test_code_changed(self, site):
+        """改了代码：模型要重新导出，只重写数据掩不住；重新导出就好了。"""
+        public, scripts = site
+        edit(scripts / V[3], "T = x.shape[1]", "T = x.size(1)")
+        found = export_page.stale(public)
+        assert len(found) == 2 and V[3] in found[0] and "--only v3" in found[0] and found[1].startswith("versions/v3.json")
+        export_page.update(public, [])
+        assert export_page.stale(public) == found[:1]
+        export_page.update(public, [V[3]])
+        assert export_page.stale(public) == []
+
+    def test_words_changed(self, site):
+        """只改注释、说明：模型不用动，网页上的字要重写。"""
+        public, scripts = site
+        edit(scripts / V[3], '"""v3：自注意力', '"""v3：改了说明')
+        assert [line.split("：")[0] for line in export_page.stale(public)] == ["course.json", "versions/v3.json"]
+        export_page.update(public, [])
+        assert export_page.stale(public) == []
+        assert export_page.read(public / "course.json", {})["versions"][3]["title"] == "改了说明"
+
+    def test_files_damaged(self, site):
+        public, _ = site
+        model, near = public / "models" / "v3.onnx", public / "neighbours.json"
+        model.write_bytes(model.read_bytes()[:1000])
+        near.unlink()
+        found = export_page.stale(public)
+        assert len(found) == 2 and "neighbours.json：不见了" in found[1] + found[0] and "models/v3.onnx：和导出的不一样" in found[0] + found[1]
+        model.unlink()
+        assert any(V[3] in line and "还没有导出" in line for line in export_page.stale(public))
+        export_page.reference(public).unlink()
+        assert any("reference.json" in line for line in export_page.stale(public))
+        (public / "manifest.json").write_text("{", encoding="utf-8")
+        assert len(export_page.stale(public)) == 1
+
+    def test_results_changed(self, site, monkeypatch):
+        public, _ = site
+        results = copy.deepcopy(measure.load())
+        for run in results["scripts"][V[14]]["runs"]:
+            run["val_loss"] += 0.1
+        monkeypatch.setattr(measure, "load", lambda: results)
+        assert [line.split("：")[0] for line in export_page.stale(public)] == ["course.json"]
+
+    def test_one_version_at_a_time(self, site, monkeypatch):
+        """--only：别的版本留着上次的；不在单子上的，文件也删掉。"""
+        public, _ = site
+        before = export_page.exported(public)
+        export_page.update(public, [V[1]])
+        assert export_page.exported(public) == before and set(before) == {"v1", "v3"}
+        monkeypatch.setattr(export_page, "WITH_MODEL", [V[1]])
+        export_page.update(public, [])
+        assert set(export_page.exported(public)) == {"v1"} and not (public / "models" / "v3.onnx").exists()
+
+    def test_short_trainings_are_not_for_readers(self, site):
+        public, _ = site
+        export_page.update(public, [V[1], V[3]], short=60)
+        export_page.update(public, [V[3]])
+        for _ in range(2):
+            [line] = export_page.stale(public)
+            assert V[1] in line and "只训练了几步" in line
+            export_page.update(public, [])
+
+    def test_check_needs_neither_torch_nor_onnx(self, site):
+        public, _ = site
+        code = (
+            "import sys, pathlib\nfor name in ('torch', 'onnx', 'onnxruntime', 'matplotlib'): sys.modules[name] = None\n"
+            f"sys.argv = ['export_page.py', '--check', '--output', {str(public)!r}]\nimport export_page\nexport_page.main()"
+        )
+        result = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT / "tools", capture_output=True, encoding="utf-8",
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        )
+        assert result.returncode == 1 and result.stderr == "" and "modern/babygpt_v24_base.py：还没有导出" in result.stdout
+
+    def test_check_says_so_with_its_exit_code(self, site, monkeypatch, capsys):
+        public, _ = site
+        monkeypatch.setattr(sys, "argv", ["export_page.py", "--check", "--output", str(public)])
+        monkeypatch.setattr(look, "stale", list)
+        with pytest.raises(SystemExit) as exit:
+            export_page.main()
+        assert exit.value.code == 0 and capsys.readouterr().out == ""
+        (public / "models" / "v1.onnx").unlink()
+        with pytest.raises(SystemExit) as exit:
+            export_page.main()
+        assert exit.value.code == 1 and "v1" in capsys.readouterr().out
+
+
+class TestContents:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def contents(cls):
+        return {file: json.loads(export_page.encoded(content)) for file, content in export_page.documents(measure.load(), {}).items()}
+
+    def test_course(self, contents):
+        course = contents["course.json"]
+        text = (ROOT / "ci.txt").read_text(encoding="utf-8")
+        assert list(course["chars"]) == sorted(set(text)) and course["tunes"] == form.Forms(text).tunes
+        versions = {one["id"]: one for one in course["versions"]}
+        assert list(versions) == ["bigram", *(f"v{n}" for n in V)] == [kept.identity(name) for name in export_page.COURSE]
+        assert [one["script"] for one in course["versions"]] == ["simplebigrammodel_torch.py", *VERSIONS, *MODERN, *AFTER]
+        assert {key: versions[key]["before"] for key in ("bigram", "v1", "v13", "v14", "v25", "v26", "v27", "v28")} == {
+            "bigram": None, "v1": "bigram", "v13": "v11", "v14": "v13", "v25": "v24", "v26": "v25", "v27": "v25", "v28": "v25",
+        }
+        assert versions["v3"]["title"] == "自注意力" and versions["v3"]["doc"].startswith("v3：自注意力。")
+        assert {key: one["same_as"] for key, one in versions.items() if "same_as" in one} == {"v12": "v11", "v22": "v21", "v23": "v21"}
+        results = measure.load()
+        assert versions["v11"]["val_loss"] == pytest.approx(measure.summary(results, V[11])["val_loss"], abs=1e-4)
+        assert versions["v12"]["val_loss"] == versions["v11"]["val_loss"]
+        assert versions["v3"]["form"]["attested"] < measure.FEW and versions["v3"]["form"]["tone"] is None
+        details = contents["versions/v3.json"]
+        assert details["code"] == (ROOT / V[3]).read_text(encoding="utf-8") and details["curve"][-1]["step"] == 3000
+        assert [sample[:2] for sample in details["samples"]] == ["春江", "往事"]
+
+    def test_block_sizes_are_the_scripts(self):
+        for name in export_page.COURSE:
+            settings = {}
+            exec((ROOT / name).read_text(encoding="utf-8").split("# ---------- 数据")[0].replace('"cuda" if', '"cpu" if'), settings)
+            assert export_page.block_size(name) == settings["block_size"], name
+
+    def test_a_version_not_measured_yet(self):
+        results = copy.deepcopy(measure.load())
+        del results["scripts"][V[28]]
+        one = export_page.entry(V[28], results, None)
+        assert one["val_loss"] is None and one["form"] is None and export_page.details(V[28], results)["curve"] == []
+
+    def test_symbols_follow_the_characters(self, tiny, monkeypatch):
+        monkeypatch.setattr(export_page, "corpus", poems)
+        assert sorted(set(poems())) + list(export_page.symbols()) == tiny(25).tokenizer.chars
+
+    def test_prosody_is_the_rulers(self, contents):
+        """只用 prosody.json 里的韵书和谱，给没学过的真词打分，和 prosody.py 打的一样。"""
+        readings, templates = (contents["prosody.json"][key] for key in ("readings", "templates"))
+        forms = form.corpus_forms()
+        assert {(tune, tuple(map(tuple, one["shape"]))) for tune in templates for one in templates[tune]} == set(forms.templates.found)
+        assert list(templates) == forms.tunes
+        tones = lambda ch: {"平" if one[0] == "平" else "仄" for one in readings[ch].split(" ")}  # noqa: E731
+        rhymes = lambda ch: {int(one[1:]) for one in readings[ch].split(" ")}  # noqa: E731
+        compared = 0
+        for tune, body in forms.held_out:
+            score = forms.templates.score(tune, form.shape(body), body)
+            [one] = [one for one in templates[tune] if tuple(map(tuple, one["shape"])) == form.shape(body)] or [None]
+            assert (score is None) == (one is None)
+            if one is None:
+                continue
+            text = re.sub("[，。、\n]", "", body)
+            fixed = [want in tones(ch) for ch, want in zip(text, one["tones"], strict=True) if want != "·" and ch in readings]
+            ends = [rhymes(text[k]) for k in one["rhymes"] if text[k] in readings]
+            together = max((sum(number in end for end in ends) for number in range(1, 20)), default=0)
+            assert (sum(fixed), len(fixed), together, len(ends)) == score
+            compared += 1
+        assert compared > 500
+        for tune in templates:
+            counts = [one["count"] for one in templates[tune]]
+            assert counts == sorted(counts, reverse=True) and min(counts, default=prosody.ATTESTED) >= prosody.ATTESTED
+
+    def test_every_number_is_valid_json(self):
+        assert json.loads(export_page.encoded({"a": [1.5, None], "词": "江"})) == {"a": [1.5, None], "词": "江"}
+
+
+class TestKept:
+    def test_whose_weights(self):
+        assert kept.needed(V[24]) is None and kept.needed(V[25]) == ("base.pth", V[24])
+        assert all(kept.needed(name) == ("sft.pth", V[25]) for name in AFTER[1:])
+
+    def test_a_change_upstream_counts(self, tmp_path, monkeypatch):
+        names = [V[24], *AFTER, V[3]]
+        for name in names:
+            helpers.edit(name, tmp_path)
+        for module in (measure, kept):
+            monkeypatch.setattr(module, "ROOT", tmp_path)
+        monkeypatch.setattr(kept, "MODERN", [V[24]])
+        before = {name: kept.stamp(name) for name in names}
+        edit(tmp_path / V[24], "max_iters = 4500", "max_iters = 4501")
+        assert [name for name in names if kept.stamp(name) != before[name]] == [V[24], *AFTER]
+
+    def test_trained_once(self, tmp_path, monkeypatch):
+        """跑一遍脚本，留下它的权重；再要，就不跑了；代码一改，又要跑。"""
+        script = helpers.edit(V[2], tmp_path, **{**helpers.TINY, "max_iters": 3, "max_new_tokens": 1})
+        for module in (measure, kept):
+            monkeypatch.setattr(module, "ROOT", tmp_path)
+        monkeypatch.setattr(kept, "FOLDER", tmp_path / "kept")
+        trained = watch.trained(V[2])
+        expected = helpers.load(script)["model"].state_dict()
+        assert not trained.model.training
+        for key, value in trained.model.state_dict().items():
+            torch.testing.assert_close(value, expected[key])
+        with monkeypatch.context() as patch:
+            patch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("又训练了一遍"))
+            kept.weights(V[2])
+        edit(script, "torch.manual_seed(42)", "raise SystemExit('坏了')")
+        with pytest.raises(RuntimeError, match="坏了"):
+            kept.weights(V[2])
+
+
+class TestLook:
+    def test_next_characters(self, tiny):
+        trained = tiny(3)
+        text = trained.namespace["text"][:10]
+        probabilities, attention = look.seen(trained, text)
+        with torch.no_grad():
+            expected = trained.model(torch.tensor([trained.tokenizer.encode(text)]))[0].softmax(-1)[0]
+        torch.testing.assert_close(probabilities, expected)
+        assert attention.shape == (1, 1, 10, 10) and look.seen(tiny(1), text)[1] is None
+
+    def test_bad_input(self, tiny):
+        trained = tiny(3)
+        for text, word in (("", "没有文字"), ("春😀", "😀")):
+            with pytest.raises(SystemExit, match=word):
+                look.readable(trained, text)
+        assert look.readable(trained, "春\\n" * 20) == "春\n" * (trained.block_size // 2)
+        with pytest.raises(SystemExit, match="v99"):
+            look.find("v99")
+        assert look.find("v3") == look.find(V[3]) == look.find(f"./{V[3]}") == V[3] and look.find("v22") == V[21]
+
+    def test_prints_and_draws(self, tiny, tmp_path, monkeypatch, capsys):
+        pytest.importorskip("matplotlib")
+        import plot
+
+        try:
+            plot.style()
+        except RuntimeError:  # 没装中文字体的机器上也要测
+            monkeypatch.setattr(plot, "style", lambda: None)
+        trained, path = tiny(11), tmp_path / "a.svg"
+        text = trained.namespace["text"][:6]
+        look.show(trained, text, path)
+        output = capsys.readouterr().out
+        best = trained.tokenizer.chars[look.seen(trained, text)[0].argmax()]
+        assert f"下一个字：{look.LABELS.get(best, best)} " in output and text[-1] in output
+        image = path.read_text(encoding="utf-8")
+        assert image.count("<image") >= trained.namespace["n_layer"] * trained.namespace["n_head"]
+        look.show(tiny(1), text, tmp_path / "b.svg")
+        assert "没有注意力" in capsys.readouterr().out and not (tmp_path / "b.svg").exists()
+
+    def test_stale_pictures(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(look, "picture", lambda name: tmp_path / f"{kept.identity(name)}.svg")
+        assert len(look.stale()) == len(look.PICTURES)
+        for name in look.PICTURES:
+            look.picture(name).write_text(f"<svg><desc>{look.mark(name)}</desc></svg>", encoding="utf-8")
+        assert look.stale() == []
+        monkeypatch.setitem(look.PICTURES, V[3], "换了一句")
+        assert len(look.stale()) == 1 and "v3" in look.stale()[0]

@@ -1,0 +1,119 @@
+"""看见模型里面：取来一份脚本训练好的模型，截下每一层、每个头的注意力权重；脚本一字不改。
+
+注意力权重都出自 PyTorch 的两个函数之一：F.softmax（到 v13，一个头调用一次）和 F.scaled_dot_product_attention（v14 起，一层一次）。
+前向的时候把它们换掉，经过的权重就看得见；v22 起的缓存用不着，整段一次读完（start 是 None）。
+"""
+
+import collections
+import contextlib
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import kept
+import scripts
+import torch
+import torch.nn.functional as F
+
+BEFORE_TRAINING = re.compile(r"\A.*?^# ---------- 训练.*?^model = .*?\n", re.M | re.S)  # 一直到造出模型的那一行
+
+
+@dataclass
+class Trained:
+    """一份脚本训练好的模型：name 是脚本名，namespace 是它造出模型之后的全局变量，model 在评估模式。"""
+
+    name: str
+    namespace: dict
+
+    @property
+    def model(self):
+        return self.namespace["model"].eval()
+
+    @property
+    def tokenizer(self):
+        return self.namespace["tokenizer"]
+
+    @property
+    def block_size(self):
+        """最多看几个字（int）。"""
+        return self.namespace["block_size"]
+
+    @property
+    def watched(self):
+        """包着模型的 Watched；v3 只有一个头，没有 n_head。"""
+        return Watched(self.model, self.namespace.get("n_head", 1)).eval()
+
+
+def untrained(name, short=None):
+    """脚本 name 跑到造出模型为止的全局变量（dict）：不训练，也不考试。"""
+    with tempfile.TemporaryDirectory() as place:
+        return scripts.load(kept.lay_out(name, BEFORE_TRAINING.match(kept.source(name))[0], Path(place), short))
+
+
+def trained(name, short=None):
+    """脚本 name 训练好的模型（Trained）；没有存下的权重就先训练，short 见 kept.weights。"""
+    name = kept.SAME.get(name, name)
+    weights = torch.load(kept.weights(name, short), weights_only=True)["model"]
+    found = Trained(name, untrained(name, short))
+    found.model.load_state_dict(weights)
+    return found
+
+
+@contextlib.contextmanager
+def attention_seen():
+    """在里面跑前向，经过的注意力权重依次记进给出的 list，各 (B, 1 或 n_head, T, T)。"""
+    seen, originals = [], (F.softmax, F.scaled_dot_product_attention)
+
+    def softmax(scores, dim):
+        weights = scores.softmax(dim)  # 不能调原来的 F.softmax：torch.onnx 导出时，它会转回到这里
+        seen.append(weights[:, None])  # (B, T, T) -> (B, 1, T, T)
+        return weights
+
+    def attention(q, k, v, is_causal=False, enable_gqa=False):
+        if enable_gqa:  # 一份 k、v 由几个头共用：(B, n_kv_head, T, hs) -> (B, n_head, T, hs)
+            k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], dim=1) for x in (k, v))
+        scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5  # (B, n_head, T, T)
+        if is_causal:
+            scores = scores.masked_fill(torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1), float("-inf"))
+        weights = scores.softmax(-1)
+        seen.append(weights)
+        return weights @ v
+
+    F.softmax, F.scaled_dot_product_attention = softmax, attention
+    try:
+        yield seen
+    finally:
+        F.softmax, F.scaled_dot_product_attention = originals
+
+
+class Watched(torch.nn.Module):
+    """包着脚本的模型：(1, T) 的编号进；下一个字的打分 (1, V) 和注意力 (层数, 头数, T, T) 出，没有注意力的只出打分。"""
+
+    def __init__(self, model, heads):
+        super().__init__()
+        self.model, self.heads = model, heads
+
+    def forward(self, idx):
+        with attention_seen() as seen:
+            logits, _ = self.model(idx)
+        T = idx.shape[1]
+        return (logits, torch.cat(seen, dim=1).view(-1, self.heads, T, T)) if seen else (logits,)
+
+
+def common(text, count):
+    """语料 text 里最常见的 count 个汉字：[字, …]，一样多的按编码排。"""
+    counts = collections.Counter(ch for ch in text if "\u4e00" <= ch <= "\u9fff")
+    return sorted(counts, key=lambda ch: (-counts[ch], ch))[:count]
+
+
+def nearest(trained, wanted, among, count):
+    """wanted（[字, …]）在 trained 的嵌入里，各自和 among 里的哪 count 个字最近，不算自己：{字: [(字, 余弦), …]}，近的在前。"""
+    vectors = trained.model.token_embedding.weight.detach()
+    rows = lambda chars: F.normalize(vectors[trained.tokenizer.encode(chars)], dim=1)  # noqa: E731
+    cosines = rows(wanted) @ rows(among).T  # (wanted, among)
+    found = {}
+    for ch, row in zip(wanted, cosines):
+        order = [k for k in row.argsort(descending=True, stable=True)[:count + 1].tolist() if among[k] != ch]
+        found[ch] = [(among[k], row[k].item()) for k in order[:count]]
+    return found
