@@ -1,0 +1,100 @@
+/** 导出的数据：形状见各个 interface，文件都在 public/ 里，地址都相对于这一页。 */
+import { useEffect, useState } from 'preact/hooks'
+
+export interface Model {
+  file: string
+  bytes: number
+  weights: 'int8' | 'fp16'
+  kl: number
+  layers: number
+  heads: number
+  vocab: number
+  block_size: number
+  obeys: boolean
+}
+
+export interface Form {
+  attested: number
+  prefix: number
+  tone: number | null
+  rhyme: number | null
+  ended: number
+  row_loss?: number | null
+  poem_loss?: number | null
+}
+
+export interface Version {
+  id: string
+  script: string
+  arc: 1 | 2
+  title: string
+  doc: string
+  before: string | null
+  parameters: number | null
+  block_size: number | null
+  val_loss: number | null
+  train_loss: number | null
+  form: Form | null
+  minutes: number | null
+  model: Model | null
+  same_as?: string
+}
+
+export interface Course {
+  chars: string
+  symbols: string
+  baselines: { uniform: number; unigram: number; bigram: number; form_of_real_poems: Form }
+  versions: Version[]
+  tunes: string[]
+}
+
+export interface Point {
+  step: number
+  train_loss: number
+  val_loss: number
+}
+
+export interface Details {
+  code: string
+  curve: Point[]
+  samples: string[]
+  examples?: string[]
+}
+
+export type Neighbours = Record<string, Record<string, [string, number][]>>
+
+const fetched = new Map<string, Promise<unknown>>()
+
+/** 取 public/ 里的一个 JSON，只取一次；取不到就抛出一句中文的 Error，下次再试。 */
+export function fetchJson<T>(path: string): Promise<T> {
+  let promise = fetched.get(path)
+  if (!promise) {
+    promise = fetch(address(path)).then(response => {
+      if (!response.ok) throw new Error(String(response.status))
+      return response.json()
+    }).catch(error => {
+      fetched.delete(path)
+      throw new Error(`${path} 没取到（${error.message}），请刷新再试。`)
+    })
+    fetched.set(path, promise)
+  }
+  return promise as Promise<T>
+}
+
+export const address = (path: string) => new URL(path, document.baseURI).href
+
+/** 组件里用的 fetchJson；path 是 null 就不取。 */
+export function useJson<T>(path: string | null): { data?: T; error?: string } {
+  const [state, setState] = useState<{ data?: T; error?: string }>({})
+  useEffect(() => {
+    let current = true
+    setState({})
+    if (path)
+      fetchJson<T>(path).then(
+        data => current && setState({ data }),
+        error => current && setState({ error: error.message }),
+      )
+    return () => void (current = false)
+  }, [path])
+  return state
+}

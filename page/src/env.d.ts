@@ -1,0 +1,1 @@
+declare const __RUNTIME_BYTES__: number

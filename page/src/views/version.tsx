@@ -1,0 +1,143 @@
+import { useEffect, useState } from 'preact/hooks'
+import { fetchJson, useJson, type Course, type Details, type Version } from '../course'
+import { Diff, Whole } from '../parts/code'
+import { Curves, type Curve } from '../parts/curves'
+import { baseline, exam } from '../parts/exam'
+import { find, playable } from '../parts/model'
+import { loss, percent, sections, tenThousands, type Section } from '../parts/text'
+import { link, useSettings, type Route } from '../route'
+
+export default function VersionView({ course, route, version }: { course: Course; route: Route; version: Version }) {
+  const { data, error } = useJson<Details>(`versions/${version.id}.json`)
+  const { lead, sections: found } = sections(version.doc)
+  const index = course.versions.indexOf(version)
+  const [before, after] = [course.versions[index - 1], course.versions[index + 1]]
+  return (
+    <article>
+      <p class="crumb"><a href={link('')}>路</a> / {version.arc === 1 ? '第一段路' : '第二段路'}</p>
+      <h1>{version.id === 'bigram' ? '只会数数的' : version.id} <span>{version.title}</span></h1>
+      <p class="lead">{lead}</p>
+      <Facts course={course} version={version} />
+      <p class="links"><Play course={course} version={version} /></p>
+      <div class="doc">{found.map(section => <Part key={section.name} section={section} />)}</div>
+      {error && <p class="fault" role="alert">{error}</p>}
+      {data && (
+        <>
+          <Code route={route} version={version} code={data.code} before={version.before ? find(course, version.before) : undefined} />
+          <Learning course={course} version={version} mine={data} />
+          <Samples details={data} />
+        </>
+      )}
+      <nav class="turn" aria-label="前后两版">
+        {before ? <a href={link(before.id)}>← {before.id} {before.title}</a> : <span />}
+        {after && <a href={link(after.id)}>{after.id} {after.title} →</a>}
+      </nav>
+    </article>
+  )
+}
+
+function Facts({ course, version }: { course: Course; version: Version }) {
+  const model = playable(course, version.id)?.model
+  const { form, minutes } = version
+  const facts: [string, string][] = [
+    ['参数', tenThousands(version.parameters)],
+    ['训练 / 验证 loss', `${loss(version.train_loss)} / ${loss(version.val_loss)}`],
+    ...(minutes ? [['用时', minutes < 1 ? `${Math.round(minutes * 60)} 秒` : `${minutes} 分钟`] as [string, string]] : []),
+    ...(model ? [['一次看', `${model.block_size} 个字`] as [string, string]] : []),
+    ...(form && version.arc === 2 ? [['合律', percent(form.attested)] as [string, string]] : []),
+    ...(form?.tone && form.attested >= 0.025 ? [['平仄 / 押韵', `${percent(form.tone)} / ${percent(form.rhyme)}`] as [string, string]] : []),
+  ]
+  return <dl class="facts">{facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
+}
+
+function Play({ course, version }: { course: Course; version: Version }) {
+  const player = playable(course, version.id)
+  if (!player) return <span class="hint">这一版没有导出模型（{version.id === 'bigram' ? '它只有一张次数表' : '和前后的差别太小'}），看代码和曲线。</span>
+  const before = earlier(course, version)
+  return (
+    <>
+      <a class="button" href={link('ask', { v: player.id })}>问它</a>
+      {player.model!.layers > 0 && <a class="button" href={link('see', { v: player.id })}>它看哪里</a>}
+      {before && before !== player && <a class="button" href={link('pair', { a: before.id, b: player.id })}>和 {before.id} 并排</a>}
+      {player !== version && <span class="hint">它的模型就是 {player.id} 的。</span>}
+    </>
+  )
+}
+
+/** 往前数，头一个有模型可问的。 */
+function earlier(course: Course, version: Version): Version | undefined {
+  const before = version.before ? find(course, version.before) : undefined
+  return before && (playable(course, before.id) ?? earlier(course, before))
+}
+
+function Part({ section }: { section: Section }) {
+  return (
+    <section>
+      <h2>{section.name}</h2>
+      <div>{section.paragraphs.map((paragraph, k) => paragraph.code ? <pre key={k} tabIndex={0}><code>{paragraph.text}</code></pre> : <p key={k}>{paragraph.text}</p>)}</div>
+    </section>
+  )
+}
+
+const MODES = { inline: '合着看', halves: '并排看', whole: '全文' }
+
+function Code({ route, version, code, before }: { route: Route; version: Version; code: string; before?: Version }) {
+  const [settings, set] = useSettings(route, { diff: 'inline' })
+  const { data, error } = useJson<Details>(before ? `versions/${before.id}.json` : null)
+  const mode = before && settings.diff in MODES ? settings.diff : before ? 'inline' : 'whole'
+  return (
+    <section>
+      <h2>{mode === 'whole' ? '代码' : <>和 <a href={link(before!.id)}>{before!.id}</a> 比，改了什么</>}</h2>
+      {before && (
+        <div class="segments" role="group" aria-label="怎样看代码">
+          {Object.entries(MODES).map(([name, label]) => <button key={name} type="button" aria-pressed={name === mode} onClick={() => set({ diff: name })}>{label}</button>)}
+        </div>
+      )}
+      <p class="hint">{version.script}</p>
+      {error && <p class="fault" role="alert">{error}</p>}
+      {mode === 'whole'
+        ? <Whole code={code} name={`${version.script} 全文`} />
+        : data && <Diff before={data.code} after={code} sideBySide={mode === 'halves'} name={`${before!.script} 和 ${version.script} 的差别`} />}
+    </section>
+  )
+}
+
+/** 考同一份题、步数差不多的前后两版（连同它接着的那一版）的曲线，放在一起。 */
+function Learning({ course, version, mine }: { course: Course; version: Version; mine: Details }) {
+  const same = course.versions.filter(one => !one.same_as && exam(one) === exam(version))
+  const index = same.indexOf(find(course, version.same_as ?? version.id)!)
+  const around = [same[index - 1], same[index + 1]].filter(one => one !== undefined)
+  const key = around.map(one => one.id).join()
+  const [curves, setCurves] = useState<Curve[]>([])
+  useEffect(() => {
+    let current = true
+    Promise.all(around.map(async one => ({ id: one.id, points: (await fetchJson<Details>(`versions/${one.id}.json`)).curve })))
+      .then(found => current && setCurves(found.filter(curve => comparableLength(curve.points, mine.curve))), () => {})
+    return () => void (current = false)
+  }, [key, mine])
+  if (mine.curve.length < 2) return null
+  return (
+    <section>
+      <h2>学得怎样</h2>
+      {version.same_as && <p>它的训练和 {version.same_as} 一样，曲线就是 {version.same_as} 的。</p>}
+      <Curves curves={[{ id: version.id, points: mine.curve }, ...curves]} counted={exam(version) === 'pieces' ? baseline(course, 'pieces') : null} />
+    </section>
+  )
+}
+
+const comparableLength = (a: Details['curve'], b: Details['curve']) => {
+  const [m, n] = [a.at(-1)?.step ?? 0, b.at(-1)?.step ?? 0]
+  return a.length > 1 && Math.max(m, n) <= 4 * Math.min(m, n)
+}
+
+function Samples({ details }: { details: Details }) {
+  const samples = [...details.samples, ...(details.examples ?? [])]
+  if (!samples.length) return null
+  return (
+    <section>
+      <h2>它写的</h2>
+      <p class="hint">学完之后接着开头写的，没有挑过。</p>
+      <div class="samples">{samples.map((sample, k) => <blockquote key={k} class="poem">{sample.trim()}</blockquote>)}</div>
+    </section>
+  )
+}
