@@ -270,8 +270,8 @@ exam = [poem for poem in val_poems if poem[0] in common and rhyme(poem[2])][:40]
 
 def write(question, count):  # 同一个要求写 count 首：编号 (count, T)，和去掉了要求的文字
     idx = torch.tensor([tokenizer.encode(question)] * count, device=device)  # (count, T)
-    room = block_size - len(question)  # 一段还装得下几个字：写过了头，就看不见要求了
-    idx = model.generate(idx, min(max_new_tokens, room))  # (count, T) -> (count, T+n)
+    # 一段装满就停，写过了头，就看不见要求了；(count, T) -> (count, T+n)
+    idx = model.generate(idx, min(max_new_tokens, block_size - len(question)))
     return idx, [tokenizer.decode(row.tolist())[len(question):] for row in idx]
 
 def judge(tune, answer):  # 合律吗：写完了，是这个词牌，句长它有过

@@ -1,10 +1,9 @@
 """写词：挑手边最好的权重，照你的要求写，写一个字出一个字；每写完一行，标出句长、平仄、押韵合不合。
 
 运行：python modern/babygpt_write.py，一行一个要求，空行结束；或 echo 浣溪沙 | python modern/babygpt_write.py
-要求：只要词牌就够（浣溪沙），只给开头也行（春江）；还可以加藏头、韵部（浣溪沙 藏头 春江花月 韵 江：和“江”同一部），
-      次序随便。
-权重：依次找 v29、v28 存下的，随仓库来的 write.pth（就是 v29 存下的，16 位），再是 v27、v25、v24 存下的，用头一个找到的；
-      想用别的，改 names。v24 的底座不懂藏头、韵部。
+要求：只要词牌就够（浣溪沙），只给正文的开头也行（春江）；还可以加藏头、韵部，次序随便：
+      浣溪沙 藏头 春江花月 韵 江（和“江”押同一部）。
+权重：依次找 v28、v27、v25、v24 存下的，用头一个找到的；v24 的底座不懂藏头、韵部。想用别的，改 names。
 """
 import re
 import signal
@@ -32,7 +31,7 @@ try:
     readings = (here / "yun.txt").read_text(encoding="utf-8").splitlines()
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt 或 yun.txt：前者在上一层文件夹里，后者和脚本在一起。（{error}）")
-names = "process.pth", "grpo.pth", "write.pth", "dpo.pth", "sft.pth", "base.pth"  # 好的在前
+names = "grpo.pth", "dpo.pth", "sft.pth", "base.pth"  # 好的在前
 found = [here / name for name in names if (here / name).exists()]
 if not found:
     raise SystemExit("还没有学好的权重，请先运行 python modern/babygpt_v24_base.py。")
