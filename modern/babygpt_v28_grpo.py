@@ -6,8 +6,8 @@
 运行：python modern/babygpt_v28_grpo.py（先要有 v25 存下的 sft.pth）
 预期：2 核 CPU 约 8 分钟，验证 loss 约 3.55
 看什么：合律升得多快；没练的那六个词牌，跟不跟着升；真词的 loss（val loss）升了多少。
-试试：把 group_size 改成 2，还学得动吗？
-自测：一组全都合律，或者全不合，这一组教了模型什么？
+试试：把 group_size 改成 2，还学得动吗？reward 里加上“句号前的字，同一部的占几成”，会学出什么来？
+自测：一组全都合律，或者全不合，这一组教了模型什么？答案在 docs/answers.md。
 """
 import copy
 import math

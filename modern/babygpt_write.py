@@ -3,7 +3,8 @@
 运行：python modern/babygpt_write.py，一行一个要求，空行结束；或 echo 浣溪沙 | python modern/babygpt_write.py
 要求：只要词牌就够（浣溪沙），只给正文的开头也行（春江）；还可以加藏头、韵部，次序随便：
       浣溪沙 藏头 春江花月 韵 江（和“江”押同一部）。
-权重：依次找 v28、v27、v25、v24 存下的，用头一个找到的；v24 的底座不懂藏头、韵部。想用别的，改 names。
+权重：依次找 v29 存下的、随仓库发的 write.pth（v29 学好的，压成 16 位）、v28、v27、v25、v24 存下的，
+      用头一个找到的；v24 的底座不懂藏头、韵部。想用别的，改 names。
 """
 import re
 import signal
@@ -31,7 +32,7 @@ try:
     readings = (here / "yun.txt").read_text(encoding="utf-8").splitlines()
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt 或 yun.txt：前者在上一层文件夹里，后者和脚本在一起。（{error}）")
-names = "grpo.pth", "dpo.pth", "sft.pth", "base.pth"  # 好的在前
+names = "process.pth", "write.pth", "grpo.pth", "dpo.pth", "sft.pth", "base.pth"  # 好的在前
 found = [here / name for name in names if (here / name).exists()]
 if not found:
     raise SystemExit("还没有学好的权重，请先运行 python modern/babygpt_v24_base.py。")
@@ -43,7 +44,7 @@ try:
 except Exception as error:  # 不完整、不是它
     raise SystemExit(f"读不出 {found[0].name}，请重新运行存下它的那份脚本，或者删掉它。（{error}）")
 
-poems = {}  # 词牌 -> 各首的正文
+poems, known = {}, {}  # 词牌 -> 各首的正文；词牌 -> 各首的句长，去掉标点的各行
 for poem in text.strip("\n").split("\n\n"):
     header, _, body = poem.partition("\n")
     poems.setdefault(header.split(" ")[0], []).append(body)
@@ -74,12 +75,13 @@ def shape(body):  # 句长：各句几个字，在第几行
     return tuple((len(clause), n) for n, line in lines for clause in re.findall("[^，。、]+", line))
 
 def check(tune, lines, rhyme):  # 刚写完 lines 的最后一行：和同一词牌、写到这里句长也一样的真词比
+    if tune not in known:  # 头一回用到，数一遍，记下来
+        known[tune] = [(shape(body), re.sub("[，。、]", "", body).split("\n")) for body in poems[tune]]
     lengths = shape("\n".join(lines))
-    peers = [body for body in poems[tune] if shape(body)[:len(lengths)] == lengths]
+    peers = [body[:len(lines)] for counted, body in known[tune] if counted[:len(lengths)] == lengths]
     if not peers:
         return "句长不合"
-    peers = [body.split("\n")[:len(lines)] for body in peers]
-    rows = [[re.sub("[，。、]", "", row) for row in body] for body in [*peers, lines]]  # 去掉标点
+    rows = [*peers, [re.sub("[，。、]", "", line) for line in lines]]
     marks = []
     for k, ch in enumerate(rows[-1][-1]):  # 这个位置上，八成五以上的真词都平（或都仄），就该平（或仄）
         sure = [next(iter(tones[row[-1][k]])) for row in rows[:-1] if len(tones.get(row[-1][k], "")) == 1]

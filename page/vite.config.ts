@@ -13,7 +13,7 @@ export default defineConfig({
   define: { __RUNTIME_BYTES__: statSync(runtime).size }, // 服务器压缩过的，响应里没有真的大小
   worker: { format: 'es' },
   test: {
-    include: ['tests/*.test.ts'],
+    include: [process.env.SPEED ? 'tests/speed.ts' : 'tests/*.test.ts'],
     globalSetup: 'tests/serve.ts',
     testTimeout: timeout,
     hookTimeout: timeout,

@@ -1,4 +1,4 @@
-"""底座之后（v25 起）：听要求、LoRA、DPO、GRPO，用行为来证明。小模型、小语料，接着同一份 base.pth、sft.pth。"""
+"""底座之后（v25 起）：听要求、LoRA、DPO、GRPO、过程奖励，用行为来证明。小模型、小语料，接着同一份 base.pth、sft.pth。"""
 
 import math
 import re
@@ -16,7 +16,7 @@ import prosody
 from helpers import AFTER, V
 
 SMALL = {**helpers.TINY, "block_size": 160, "max_new_tokens": 20, "prompts": ["〈浣溪沙〉"], "eval_interval": 10}
-NEEDS = {25: "base.pth"}  # 其余的要 sft.pth
+NEEDS = {25: ("base.pth", 24), 29: ("grpo.pth", 28)}  # 要哪份权重、谁存的；其余的要 v25 的 sft.pth
 
 
 def poems(count=300):
@@ -49,6 +49,8 @@ def prepared(number, folder, checkpoints, corpus=None, **hyper):
     script = helpers.edit(V[number], folder, corpus=poems() if corpus is None else corpus, **hyper)
     for path in checkpoints.glob("*.pth"):
         shutil.copy(path, script.parent)
+    if number == 29:  # 起点是谁学出来的，它不管
+        script.with_name("sft.pth").rename(script.with_name("grpo.pth"))
     return with_luck(script) if number == 27 else script
 
 
@@ -84,7 +86,7 @@ def test_runs_from_anywhere_and_repeats_itself(name, tmp_path, checkpoints):
         result = helpers.run(script, tmp_path / "elsewhere", env=helpers.environment(PYTHONHASHSEED=seed))
         assert result.returncode == 0 and result.stderr == "", result.stderr
         written = {path.name for path in set(script.parent.iterdir()) - before}
-        assert written == {26: {"lora.pth"}, 27: {"dpo.pth"}, 28: {"grpo.pth"}}.get(number, set())
+        assert written == {26: {"lora.pth"}, 27: {"dpo.pth"}, 28: {"grpo.pth"}, 29: {"process.pth"}}.get(number, set())
         outputs.append(re.sub(r"[\d,]+ tokens/s|(已用|还需) [\d?]+ 秒", "", result.stdout))
     assert outputs[0] == outputs[1]
     assert len(helpers.steps(result.stdout)) == 3 and "合律" in result.stdout
@@ -103,12 +105,12 @@ class TestBadInput:
 
     def test_files(self, name, tmp_path, checkpoints):
         number = helpers.number(name)
-        needed = NEEDS.get(number, "sft.pth")
+        needed, maker = NEEDS.get(number, ("sft.pth", 25))
         script = prepared(number, tmp_path, checkpoints)
         for torn in (script.with_name(needed).read_bytes()[:1000], b"", None):
             script.with_name(needed).write_bytes(torn) if torn is not None else script.with_name(needed).unlink()
             message = self.message(script)
-            assert needed in message and f"modern/{V[25 if number > 25 else 24].removeprefix('modern/')}" in message
+            assert needed in message and V[maker] in message
         torch.save({"别的": 1}, script.with_name(needed))
         assert needed in self.message(script)
         script.with_name("yun.txt").unlink()
@@ -131,7 +133,7 @@ class TestBadInput:
 
     def test_old_file_survives_a_full_disk(self, name, tmp_path, checkpoints, monkeypatch):
         script = prepared(helpers.number(name), tmp_path, checkpoints)
-        target = script.with_name({25: "sft", 26: "lora", 27: "dpo", 28: "grpo"}[helpers.number(name)] + ".pth")
+        target = script.with_name({25: "sft", 26: "lora", 27: "dpo", 28: "grpo", 29: "process"}[helpers.number(name)] + ".pth")
         old = target.read_bytes() if target.exists() else b"old"
         target.write_bytes(old)
 
@@ -383,6 +385,132 @@ class TestGrpo:
         namespace = self.trained(tmp_path, checkpoints, "float(answer[:1] in '春江花')", max_iters=60, learning_rate=1e-2, max_new_tokens=2, group_size=32)
         rewards = [rewards.mean().item() for rewards, _ in namespace["seen"]]
         assert sum(rewards[-4:]) / 4 > 0.9 > 0.5 > sum(rewards[:4]) / 4
+
+
+class TestProcessReward:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def namespace(cls, tmp_path_factory, checkpoints):
+        return helpers.load(prepared(29, tmp_path_factory.mktemp("process"), checkpoints))
+
+    def test_marks_by_hand(self, namespace):
+        mark, rhyme = namespace["mark"], namespace["rhyme"]
+        body = "春风，花江。\n山、天窗。\n水双。"  # 江、窗、双同部
+        number = namespace["symbols"].index(rhyme(body))
+        ends = [k - 1 for k, ch in enumerate(body) if ch == "。"]
+        assert len(ends) == 3 and [body[k] for k in ends] == ["江", "窗", "双"]
+        assert mark(True, body) == [number if k in ends else -1 for k in range(len(body))]
+        assert mark(False, body) == [number if k in ends[1:] else -1 for k in range(len(body))], "没要哪一部，头一个韵脚随它"
+        for body in ("春江。\n风月。\n花心。", "春江", ""):  # 押的不是一部；一个韵脚也没有
+            assert rhyme(body) == "" and mark(True, body) == [-1] * len(body)
+
+    def test_every_mark_stands_before_a_full_stop(self, namespace):
+        """数据里的三行对得齐：记号下面的字，后面都是句号；题目、要求、没练的词牌里一个也没有。"""
+        tokenizer, symbols, rhymes = (namespace[key] for key in ("tokenizer", "symbols", "rhymes"))
+        poem = lambda tune, author, ends: (tune, f"{tune} {author}", "。\n".join(ends) + "。")  # noqa: E731
+        tune = next(t for t in namespace["common"] if t not in namespace["held_out"])
+        poems = [poem(tune, "苏轼", ["春江", "风窗", "花双"]), poem(namespace["held_out"][0], "柳永", ["春江", "风窗", "花双"])]
+        namespace["tokenizer"].stoi.update({ch: 0 for ch in "窗双" if ch not in tokenizer.stoi})
+        seen = set()
+        for _ in range(20):
+            data, starts = namespace["make_pairs"](poems * 10)
+            _, y, marks = namespace["get_batch"](data, starts)
+            rows, places = (marks[:, :-1] >= 0).nonzero(as_tuple=True)
+            assert len(rows) and (y[rows, places + 1] == tokenizer.stoi["。"]).all(), "记号和要学的字对齐"
+            ids, answers, marks = data
+            places = (marks >= 0).nonzero()[:, 0]
+            assert (ids[places + 1] == tokenizer.stoi["。"]).all() and (answers[places] == ids[places]).all()
+            assert {symbols[k] for k in marks[places].tolist()} == {namespace["rhyme"](poems[0][2])} <= set(rhymes["江"])
+            text = tokenizer.decode(ids.tolist())
+            pairs = text.split("〈")[1:]
+            offset = 0
+            for k, pair in enumerate(pairs):
+                here = ((places >= offset) & (places < offset + len(pair) + 1)).sum().item()
+                asked = "韵" in pair.split("〉")[0]
+                assert here == (0 if k % 2 else 3 if asked else 2)
+                seen.add(here)
+                offset += len(pair) + 1
+        assert seen == {0, 2, 3}
+
+    def test_best_probs_by_hand(self, namespace):
+        """韵脚上，押得上又没用过的各乘 e^bonus，再归一；别处一字不动。"""
+        x, y, _ = namespace["get_batch"](namespace["train_data"], namespace["poem_starts"]["train"][:2])
+        V_, symbols, tokenizer = len(namespace["tokenizer"].chars), namespace["symbols"], namespace["tokenizer"]
+        name = namespace["rhymes"]["江"][0]
+        marks = torch.full_like(y, -1)
+        marks[1, 9] = symbols.index(name)
+        got = namespace["best_probs"](x, y, marks)
+        with torch.no_grad():
+            before = namespace["reference"](x, y)[0].softmax(-1)
+        untouched = marks < 0
+        torch.testing.assert_close(got[untouched], before[untouched])
+        used = set(tokenizer.decode(x[1, :10].tolist()).split("〉")[-1])
+        right = [name in namespace["rhymes"].get(tokenizer.chars[k], ()) and tokenizer.chars[k] not in used for k in range(V_)]
+        assert 0 < sum(right) < V_
+        weight = before[1, 9] * torch.tensor([math.exp(namespace["bonus"]) if one else 1.0 for one in right])
+        torch.testing.assert_close(got[1, 9], weight / weight.sum())
+
+    def test_used_characters_get_nothing(self, namespace):
+        """这一首里写过的字，再写就不给分：后面才写的、上一首写的不算。"""
+        tokenizer, symbols = namespace["tokenizer"], namespace["symbols"]
+        same = [ch for ch in tokenizer.chars if namespace["rhymes"]["天"][0] in namespace["rhymes"].get(ch, ())]
+        one, other = same[:2]
+        T = namespace["block_size"]
+        x = torch.tensor([(tokenizer.encode(one) + [tokenizer.stoi["，"]] * 5 + tokenizer.encode(other) + [tokenizer.stoi["，"]] * T)[:T]])
+        marks = torch.full_like(x, -1)
+        marks[0, 3] = symbols.index(namespace["rhymes"]["天"][0])
+        got = namespace["best_probs"](x, x, marks)[0, 3].log()
+        with torch.no_grad():
+            gain = got - namespace["reference"](x, x)[0][0, 3].log_softmax(-1)
+        gap = lambda a, b: (gain[tokenizer.stoi[a]] - gain[tokenizer.stoi[b]]).item()  # noqa: E731
+        assert gap(one, "，") == pytest.approx(0, abs=1e-4), "用过的"
+        assert gap(other, "，") == pytest.approx(namespace["bonus"], abs=1e-3), "后面才写的"
+        x[0, 1] = tokenizer.stoi["〉"]  # 上一首里写过的，不算
+        got = namespace["best_probs"](x, x, marks)[0, 3].log()
+        with torch.no_grad():
+            gain = got - namespace["reference"](x, x)[0][0, 3].log_softmax(-1)
+        assert gap(one, "，") == pytest.approx(namespace["bonus"], abs=1e-3)
+
+    def test_credit_lands_on_the_rhymes_and_nowhere_else(self, namespace):
+        """起步时模型就是起点：别处学的正是它自己，打分上的梯度是 0；韵脚上的不是。"""
+        x, y, marks = namespace["get_batch"](namespace["train_data"], namespace["poem_starts"]["train"][:2])
+        marks = torch.full_like(marks, -1)
+        place = int((y[0] >= 0).nonzero()[3])
+        marks[0, place] = namespace["symbols"].index(namespace["rhymes"]["江"][0])
+        logits = namespace["reference"](x, y)[0].detach().requires_grad_()
+        goal = namespace["best_probs"](x, y, marks)
+        loss = 0.0
+        for part in (y >= 0) & (marks < 0), marks >= 0:
+            loss += F.cross_entropy(logits[part], goal[part], reduction="sum") / max(1, part.sum())
+        loss.backward()
+        size = logits.grad.abs().amax(-1)
+        assert size[0, place] > 0.01
+        size[0, place] = 0
+        assert size.max() < 1e-6
+
+    def test_no_rhyme_at_all(self, tmp_path, checkpoints):
+        """一个韵脚也没有的语料：照样跑完，loss 是个数。"""
+        script = changed(prepared(29, tmp_path, checkpoints, max_iters=3), ('return name if count >= 0.8 * len(ends) else ""', 'return ""'))
+        assert math.isfinite(helpers.load(script)["loss"].item())
+
+    def test_learns_to_rhyme(self, tmp_path, checkpoints):
+        """逗号后的字都要押“天”那一部：学一会儿，那一部的概率涨上去，起点不动。"""
+        script = changed(prepared(29, tmp_path, checkpoints, max_iters=150, eval_interval=150, learning_rate=1e-2),
+                         ('return name if count >= 0.8 * len(ends) else ""', 'return rhymes["天"][0]'),
+                         ('re.finditer(".。", body)', 're.finditer("(?<=，).", body)'),  # 小模型数不清句长，换个认得出的地方
+                         (".scatter(1, used, False)", ""),  # 小语料只有二十来个字，都用过了
+                         ("model.load_state_dict(best)\n", ""))  # 看最后一步的，不挑
+        namespace = helpers.load(script)
+        y, marks, logits, goal = (namespace[key] for key in ("y", "marks", "logits", "goal"))  # 最后一步的
+        each = -(goal * logits.log_softmax(-1)).sum(-1)  # (B, T)
+        assert namespace["loss"].item() == pytest.approx((each[(y >= 0) & (marks < 0)].mean() + each[marks >= 0].mean()).item(), rel=1e-4)
+        x, y, marks = namespace["get_batch"](namespace["val_data"], namespace["poem_starts"]["val"][:4])
+        right = namespace["members"][namespace["symbols"].index(namespace["rhymes"]["天"][0])]
+        with torch.no_grad():
+            before, after = [namespace[key](x, y)[0].softmax(-1)[marks >= 0][:, right].sum(-1).mean() for key in ("reference", "model")]
+        assert after > before + 0.2
+        start = torch.load(script.with_name("grpo.pth"), weights_only=True)["model"]
+        assert all(torch.equal(value, start[key]) for key, value in namespace["reference"].state_dict().items())
 
 
 def test_needs_the_base_first(tmp_path):

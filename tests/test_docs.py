@@ -49,7 +49,7 @@ def test_docstring_expects_what_was_measured(results, name):
 def test_recorded_curves_are_whole(results, name):
     for run in results["scripts"][name]["runs"]:
         assert run["curve"][0]["step"] == 0 and run["curve"][-1]["val_loss"] == run["val_loss"]
-        if name in V.values() and helpers.number(name) in (27, 28):  # 没看真词，只看分数：真词的 loss 难免涨一点
+        if name in V.values() and helpers.number(name) in (27, 28, 29):  # 不照真词学，只看分数：真词的 loss 难免涨一点
             assert run["curve"][0]["val_loss"] < run["val_loss"] < run["curve"][0]["val_loss"] + 0.2
             continue
         assert run["val_loss"] < run["curve"][0]["val_loss"]

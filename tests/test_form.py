@@ -121,7 +121,8 @@ def test_repeated_rhymes_and_which_rhymes():
     assert (once["repeated"], twice["repeated"]) == (0, pytest.approx(1 / 3, abs=1e-4)) and once["rhyme"] == 1
     both = forms.prosody([("十六字令", body), ("十六字令", "东。\n休使圆蟾照客中。\n人何在，桂影自空风。")])
     assert once["entropy"] == 0 and both["entropy"] == pytest.approx(0.6931, abs=1e-3)
-    assert forms.prosody([])["repeated"] is None
+    assert once["rare"] == 0 and both["rare"] == 0.5, "东、中、风，训练集里一个韵脚也没有"
+    assert forms.prosody([])["repeated"] is forms.prosody([])["rare"] is None
 
 
 def test_body_loss_counts_the_body_and_nothing_else():

@@ -2,8 +2,9 @@
 
 用法：
     pip install -r tools/requirements.txt && python tools/bench.py
+    python tools/bench.py writer_table    # 只量这一件，docs/bench.md 里别的不动
 
-几件事都在这一次运行里量，别同时跑别的程序；结果写到 docs/bench.md。每个数量 REPEATS 次取中位数。
+一件事里要比的几样，都在一次运行里轮流量，别同时跑别的程序；结果写到 docs/bench.md。每个数量 REPEATS 次取中位数。
 1. 训练：v10 的模型，batch 32、block 8、n_embed 32、3 层。通常的写法是：不带 fused 的 AdamW，逐段切片再 stack 成批，
    每 200 步评估一次、train 和 val 各随机抽 100 批，生成时算所有位置的 logits。
 2. v11 的 CPU 一套：每秒做多少浮点运算，占这台机器大矩阵乘法速度的几成。
@@ -12,14 +13,18 @@
 5. v22 的缓存：一次写 1 首、64 首，从 1 个字写满窗口；和没有缓存的 v21、transformers 的 Qwen3（同样的权重，它自己的缓存）比。
 6. v21 的 Muon 更新一次要几毫秒，和 torch.optim.Muon 比；再把 CPU 限成只有 AVX2，各量一遍。
 7. v23：一个进程用所有的核，和 torchrun 每核一个进程。
+8. 写词的脚本，用随仓库发的权重：从敲下命令到出第一个字，从说完要求到出第一个字；写得快不快，和 transformers 的 Qwen3（同样的权重）比。
 """
 
+import argparse
 import builtins
 import contextlib
 import datetime
+import io
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -31,7 +36,7 @@ from unittest import mock
 import export_hf
 import torch
 import torch.nn.functional as F
-from scripts import ROOT, V, edit, load, steps
+from scripts import ROOT, V, WRITER, edit, load, steps
 
 OUTPUT = ROOT / "docs" / "bench.md"
 REPEATS = 3
@@ -292,6 +297,60 @@ def ddp_table(folder):
 """
 
 
+REQUEST = "浣溪沙 藏头 春江花月"
+
+
+def first_characters():
+    """从管道里给写词的脚本一个要求：(从启动到正文的第一个字, 从说完要求到它) 各几秒。"""
+    started = time.perf_counter()
+    command = [sys.executable, str(ROOT / WRITER)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8") as process:
+        process.stdout.readline()  # “用的是……”：准备好了
+        asked = time.perf_counter()
+        process.stdin.write(REQUEST + "\n\n")
+        process.stdin.flush()
+        process.stdout.read(1)
+        now = time.perf_counter()
+        process.stdin.close()
+        process.stdout.read()
+    return now - started, now - asked
+
+
+def writer_table(folder):
+    """第 8 件事（Markdown）。"""
+    import ship
+
+    with mock.patch.object(sys, "stdin", io.StringIO("")):
+        namespace = load(ROOT / WRITER)
+    saved = torch.load(ship.FILE, weights_only=True)
+    theirs = export_hf.qwen3(saved["config"], len(saved["chars"]), {key: value.float() for key, value in saved["model"].items()})
+    tune, rhyme, opening, question = namespace["understand"](REQUEST)
+    start = torch.tensor([namespace["tokenizer"].encode(question)])
+    count = 60
+
+    def ours():
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            elapsed = seconds(lambda: namespace["write"](tune, rhyme, opening, question))
+        return len(re.sub("　　.*", "", out.getvalue()).strip("\n")) / elapsed  # 每行末了的判语不算
+
+    def library():
+        return count / seconds(lambda: theirs.generate(
+            start, min_new_tokens=count, max_new_tokens=count, do_sample=True, top_k=0, top_p=1.0, use_cache=True, pad_token_id=0,
+            attention_mask=torch.ones_like(start),
+        ))
+
+    ours(), library()  # 热身
+    our_speed, library_speed = median(lambda: (ours(), library()))
+    launch, answer = median(first_characters)
+    return f"""## 写词：babygpt_write.py
+
+用随仓库发的 `{ship.FILE.name}`，要求是“{REQUEST}”，从管道里给。从敲下命令到出第一个字 {launch:.1f} 秒（多半在装载 torch、读语料），从说完要求到出第一个字 {1000 * answer:.0f} 毫秒。
+
+写字，每秒 {our_speed:.0f} 个（连每行对格律），同样的权重，`transformers` 的 Qwen3 `generate()` 每秒 {library_speed:.0f} 个。各跑 {REPEATS} 次，轮流跑，取中位数。
+"""
+
+
 def sampler(folder, block_size, **size):
     """随机权重的 model.pth 旁边，读出来的采样器（全局变量的 dict）。"""
     hyper = dict(block_size=block_size, dropout=0.0, **size)
@@ -371,19 +430,28 @@ def sample_table(folder):
 """
 
 
+PARTS = {part.__name__: part for part in (
+    train_table, ceiling_table, sample_table, sdpa_table, muon_table, cache_table, ddp_table, writer_table,
+)}
+
+
 def main():
     import transformers
 
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="哪几件")
+    chosen = parser.parse_args().parts or list(PARTS)
+    old = OUTPUT.read_text(encoding="utf-8").split("\n## ")[1:] if OUTPUT.exists() else []
+    tables = {table.split("\n")[0]: f"## {table.removesuffix(chr(10))}\n" for table in old}
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
-        folder = Path(name)
-        tables = [part(folder) for part in (
-            train_table, ceiling_table, sample_table, sdpa_table, muon_table, cache_table, ddp_table,
-        )]
+        for part in chosen:
+            table = PARTS[part](Path(name))
+            tables[table.split("\n")[0].removeprefix("## ")] = table
     OUTPUT.write_text(
         "# 快不快\n\n"
-        f"由 `tools/bench.py` 一次跑完：{os.cpu_count()} 核 CPU，{platform.system()} {platform.machine()}，"
+        f"由 `tools/bench.py` 量，一节是一次跑完的：{os.cpu_count()} 核 CPU，{platform.system()} {platform.machine()}，"
         f"Python {platform.python_version()}，torch {torch.__version__}，transformers {transformers.__version__}，"
-        f"{datetime.date.today().isoformat()}。\n\n" + "\n".join(tables),
+        f"{datetime.date.today().isoformat()}。\n\n" + "\n".join(tables.values()),
         encoding="utf-8",
     )
     print(OUTPUT.read_text(encoding="utf-8"))

@@ -15,6 +15,7 @@
     distinct  一首里不同的字占几成，各首平均
     repeated  该押韵的末字里，重复用前面用过的字的占几成，各首平均
     entropy   各首押的是哪一部，占比的熵（nat）：总押那一两部，就小
+    rare      该押韵的末字里，训练集一万个韵脚里不到一个的字（USUAL）占几成：躲进没人用的字里押韵，就大
 再考整首的题（exam.py）：poem_loss、row_loss；听要求的模型（v25 起）考 body_loss。它们的开头前面加上 〈词牌〉，
 另有 held_out（v27 起没练过的六个词牌的 attested、prefix、tone、rhyme、distinct）和 practised（其余的）。
 """
@@ -36,6 +37,7 @@ from scripts import ROOT
 
 TUNES, SAMPLES, TRAIN = 20, 20, 0.9
 MAX_NEW_TOKENS = 200  # 这 20 个词牌里，训练集最长的一首 168 字，连标点和换行
+USUAL = 1e-4  # 占训练集韵脚的这么多，才算常用的韵字
 CHUNK = 20  # 每写这么多字看一次，写完了的不再往下写
 
 
@@ -68,6 +70,8 @@ class Forms:
         self.held_out = [(tune, body) for tune, _, body in held_out if tune in self.tunes]
         wanted = [(tune, shape(body), body) for tune, _, body in train if tune in self.tunes]
         self.templates = prosody.Templates(prosody.Yun(), wanted)
+        ends = collections.Counter("".join(self.templates.ends(*one) for one in wanted))
+        self.usual = {character for character, count in ends.items() if count >= USUAL * ends.total()}
         self.training = [body for _, _, body in train]
         self.known = prosody.characters("".join(self.training))
 
@@ -105,7 +109,7 @@ class Forms:
         } | self.prosody([(tune, body) for tune, body, ended in written if ended]) | {"poems": len(scores)}
 
     def prosody(self, written):
-        """written：[(词牌, 正文), …] → {"tone": 平仄对的, "rhyme": 押韵的, "repeated": 韵字重复的, "entropy": 押哪一部的熵}；没有一首有谱可对的是 None。"""
+        """written：[(词牌, 正文), …] → {"tone": 平仄对的, "rhyme": 押韵的, "repeated": 韵字重复的, "entropy": 押哪一部的熵, "rare": 罕用的韵字}；没有一首有谱可对的是 None。"""
         found = [one for tune, body in written if (one := self.templates.score(tune, shape(body), body))]
         right, fixed, rhymed, ends = (sum(column) for column in zip(*found, (0, 0, 0, 0)))
         last = [one for tune, body in written if (one := self.templates.ends(tune, shape(body), body))]
@@ -113,6 +117,7 @@ class Forms:
             "tone": round(right / fixed, 4) if fixed else None, "rhyme": round(rhymed / ends, 4) if ends else None,
             "repeated": round(sum(1 - len(set(one)) / len(one) for one in last) / len(last), 4) if last else None,
             "entropy": round(prosody.entropy([self.templates.yun.main_rhyme(one) for one in last]), 4) if last else None,
+            "rare": round(sum(ch not in self.usual for one in last for ch in one) / sum(map(len, last)), 4) if last else None,
         }
 
     def ceiling(self):

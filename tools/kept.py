@@ -38,12 +38,14 @@ def needed(name):
     return found and (found[1], next(other for other in (*MODERN, *AFTER) if found[1] in WRITES.findall(source(other))))
 
 
-def stamp(name):
-    """脚本 name 的权重的指纹（str）：就是脚本的指纹；接着别的脚本学的，那一份改了也算改了。"""
+def stamp(name, earlier=None):
+    """脚本 name 的权重的指纹（str）：就是脚本的指纹；接着别的脚本学的，那一份改了也算改了。
+
+    earlier：有的脚本不用现在的指纹，用这里的：{脚本名: 指纹}。
+    """
+    mine = (earlier or {}).get(name) or measure.fingerprint(name)
     base = needed(name)
-    if base is None:
-        return measure.fingerprint(name)
-    return hashlib.sha256(f"{measure.fingerprint(name)} {stamp(base[1])}".encode()).hexdigest()[:16]
+    return mine if base is None else hashlib.sha256(f"{mine} {stamp(base[1], earlier)}".encode()).hexdigest()[:16]
 
 
 def folder(short=None):

@@ -34,7 +34,7 @@ import time
 from pathlib import Path
 
 import form
-from scripts import AFTER, MODERN, ROOT, V, VERSIONS, link_data, number, samples, set_hyperparameters, steps, without_docstrings
+from scripts import AFTER, MODERN, ROOT, V, VERSIONS, link_data, samples, set_hyperparameters, steps, without_docstrings
 
 RESULTS = ROOT / "docs" / "results.json"
 README = ROOT / "README.md"
@@ -228,9 +228,10 @@ def stale_records(results):
     """results、拆概念、“试试”里要重量的，一句一条：[str, …]。"""
     import ablate  # 它们也用这个模块
     import answers
+    import ship
     import variants
 
-    found = [f"{name}：{reason}，请运行 python tools/measure.py {name}" for name, reason in changed(results)]
+    found = [f"{name}：{reason}，请运行 python tools/measure.py {name}" for name, reason in changed(results)] + ship.stale(results)
     for tool in (ablate, answers):
         for name, label in variants.stale(variants.load(tool.OUTPUT), tool.VARIANTS):
             found.append(f"{name}，{label}：要重量，请运行 python tools/{tool.__name__}.py {name}")
@@ -377,8 +378,8 @@ def modern_table(results):
 def after_table(results):
     """modern/README.md 里 v25 起的表（Markdown）。"""
     rows = [
-        "| 脚本 | 合律：练过的 | 没练的 | 平仄 | 押韵 | 韵字重复 | 韵部的熵 | 不同的字 | 抄 | 听藏头 | 听韵部 | 正文 loss | 用时 |",
-        "| --- |" + " ---: |" * 12,
+        "| 脚本 | 合律：练过的 | 没练的 | 平仄 | 押韵 | 韵字重复 | 韵部的熵 | 罕用韵字 | 不同的字 | 抄 | 听藏头 | 听韵部 | 正文 loss | 用时 |",
+        "| --- |" + " ---: |" * 13,
     ]
     shares = lambda scores, keys: " | ".join(percent(scores[key]) for key in keys)  # noqa: E731
     for name in (name for name in AFTER if name in results["scripts"]):
@@ -386,7 +387,9 @@ def after_table(results):
         mean = lambda get: statistics.mean(get(run["form"]) for run in runs)  # noqa: E731
         cells = [
             mean(lambda scores: scores["practised"]["attested"]), mean(lambda scores: scores["held_out"]["attested"]),
-            *(mean(lambda scores: scores[key]) for key in ("tone", "rhyme", "repeated", "entropy", "distinct", "copied")),
+            *(mean(lambda scores: scores[key]) for key in ("tone", "rhyme", "repeated", "entropy")),
+            mean_or_none(run["form"].get("rare") for run in runs),  # 后来添的，老记录里没有
+            *(mean(lambda scores: scores[key]) for key in ("distinct", "copied")),
             mean(lambda scores: scores["examined"]["藏头"]), mean(lambda scores: scores["examined"]["韵部"]),
         ]
         shown = [decimal(cell) if k == 5 else percent(cell) for k, cell in enumerate(cells)]
@@ -397,10 +400,10 @@ def after_table(results):
     real = results["baselines"]["form_of_real_poems"]
     rows.append(
         f"| 没学过的真词 | {percent(real['attested'])} | | {shares(real, ('tone', 'rhyme', 'repeated'))} | {decimal(real['entropy'])} "
-        f"| {shares(real, ('distinct', 'copied'))} | | | | |"
+        f"| {shares(real, ('rare', 'distinct', 'copied'))} | | | | |"
     )
     seeds = sorted({len(results["scripts"][name]["runs"]) for name in AFTER if name in results["scripts"]})
-    rows.append(f"\n{'–'.join(map(str, seeds))} 个种子；用时是 {results['machine']['cores']} 核 CPU 上独占运行的秒数。")
+    rows.append(f"\n{'–'.join(map(str, sorted({seeds[0], seeds[-1]})))} 个种子；用时是 {results['machine']['cores']} 核 CPU 上独占运行的秒数。")
     return "\n".join(rows) + "\n"
 
 
@@ -463,9 +466,11 @@ def learned(name, source):
 
 def unchanged_since(commit, results, names):
     """names 里改过的脚本，和提交 commit 里量过的那份比；一位不差的，记录换上新的指纹。返回换了的名字。"""
-    import variants  # 它也用这个模块
+    import export_page  # 它们也用这个模块
+    import ship
+    import variants
 
-    kept = []
+    same, earlier = [], {}
     for name in names:
         old = subprocess.run(["git", "show", f"{commit}:{name}"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout
         before, after = fingerprint_of(old), fingerprint(name)
@@ -478,9 +483,14 @@ def unchanged_since(commit, results, names):
             results["scripts"][name]["fingerprint"] = after
             save(results)
         variants.confirm(name, before, after)
-        kept.append(name)
+        same.append(name)
+        earlier[name] = before
         print(f"{name}：和 {commit} 里的一位不差", flush=True)
-    return kept
+    if earlier:
+        ship.confirm(results, earlier)
+        export_page.confirm(earlier)
+        save(results)
+    return same
 
 
 def measure(results, names, seeds):

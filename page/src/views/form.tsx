@@ -9,7 +9,7 @@ import { judge, type Judged, type Mark, type Prosody } from '../prosody'
 import { link, useSettings, type Route } from '../route'
 
 const MOST = 200 // 最长的词，连标点和换行
-const MODELS = 3
+const MODELS = 4
 
 const KINDS: Record<string, string> = { v24: '底座', v25: '指令微调', v28: '强化学习', v29: '过程奖励' }
 

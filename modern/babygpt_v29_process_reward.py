@@ -1,0 +1,388 @@
+"""v29：过程奖励。不等写完，每写到一个韵脚就打分；该学成什么样，直接算得出来，不用抽样去试。
+
+改动：从 v25 改，接着 grpo.pth 学。前文用真词，句号前的字是韵脚：押得上、这一首里没用过的，各得 bonus 分。
+      又要得分、又不许离起点太远（KL），只看眼前这一个字，最好的概率就是起点的概率 × e^得分，再归一
+      （推导见 DPO 的论文，arXiv:2305.18290；管离多远的 β 并进了 bonus）。韵脚上学它，别的字学起点自己的概率。
+运行：python modern/babygpt_v29_process_reward.py（先要有 v28 存下的 grpo.pth）
+预期：2 核 CPU 约 9 分钟，验证 loss 约 3.67
+看什么：韵部听了几成；合律守住了没有；真词的 loss（val loss）升了多少。一部里用哪个字，由起点定。
+试试：把 bonus 改成 3.0，韵部还听几成？
+自测：韵脚上的 loss 为什么单独平均，不和别的字放在一起？答案在 docs/answers.md。
+"""
+import copy
+import math
+import os
+import re
+import signal
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+torch.manual_seed(42)  # 固定随机数：同一台机器跑同一份脚本，每次结果都一样
+torch.set_float32_matmul_precision("high")  # 让较新的 GPU 用 TF32（少几位小数）做矩阵乘法，快得多
+if hasattr(sys.stdout, "reconfigure"):
+    sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 接上 | head，它看够了就走，这里也安静地停
+
+# ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
+device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+prompts = ["〈浣溪沙 韵⑦ 藏头春江花月〉", "〈鹧鸪天〉"]  # 训练完，让模型照这些要求写
+max_new_tokens = 180  # 每个开头写多少字
+batch_size = 6  # B：一步同时学几段文本
+block_size = 224  # T：每段多长，也是模型最多能看多远；比 v24 的长，好装下要求
+learning_rate = 2e-3  # 步子再大，合律丢得多
+bonus = 6.0  # 押得上的字，起点的打分各加几：概率乘 e^6 ≈ 400，再归一
+max_iters = 2000  # 训练多少步
+eval_interval = 500  # 每隔多少步评估一次
+eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）
+train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证；要和 v24 的一样
+keep = 0.5  # 词牌、韵部、藏头，每样有几成的机会写进要求：韵部少要些，好练跟着前面押
+
+# ---------- 数据 ----------
+try:
+    text = (Path(__file__).parents[1] / "ci.txt").read_text(encoding="utf-8-sig")
+except (OSError, UnicodeDecodeError) as error:
+    raise SystemExit(f"读不出 ci.txt，请把它放在脚本的上一层文件夹里，并存成 UTF-8 编码。（{error}）")
+try:  # 一行一个字，和它的几种读音：声调、词林正韵的第几部
+    readings = Path(__file__).with_name("yun.txt").read_text(encoding="utf-8").splitlines()
+except OSError as error:
+    raise SystemExit(f"读不出 yun.txt，它该和脚本在同一个文件夹里。（{error}）")
+try:
+    base = torch.load(Path(__file__).with_name("grpo.pth"), map_location=device, weights_only=True)
+    sizes, chars = base["config"], base["chars"]
+    n_embed, n_head = sizes["n_embed"], sizes["n_head"]
+    n_kv_head, n_layer = sizes["n_kv_head"], sizes["n_layer"]
+except Exception as error:  # 没有、不完整、不是它
+    raise SystemExit(f"读不出 grpo.pth，请先运行 python modern/babygpt_v28_grpo.py。（{error}）")
+
+class Tokenizer:  # 字 ↔ 编号：模型只认得数字
+    def __init__(self, text):
+        self.chars = sorted(set(text))
+        self.stoi = {ch: i for i, ch in enumerate(self.chars)}
+
+    def encode(self, text):
+        return [self.stoi[ch] for ch in text]
+
+    def decode(self, ids):
+        return "".join(self.chars[i] for i in ids)
+
+tokenizer = Tokenizer(text)
+symbols = "〈〉①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲韵藏头 "  # 要求里用的记号：头、尾，19 个韵部……
+tokenizer.chars += [ch for ch in symbols if ch not in tokenizer.stoi]  # 语料里没有的，接在词表的末尾
+tokenizer.stoi = {ch: i for i, ch in enumerate(tokenizer.chars)}
+if chars != tokenizer.chars[:len(chars)]:
+    raise SystemExit("存下的权重，学的不是这份 ci.txt 里的字。请用这份 ci.txt，从 v24 起重新运行。")
+vocab_size = len(tokenizer.chars)  # V：一共有多少种字
+
+# 有错趁早说，别等训练完了才发现
+counts = "batch_size block_size n_embed n_head n_layer eval_interval eval_iters max_iters max_new_tokens"
+for name in counts.split():
+    value, least = globals().get(name, 1), 0 if name.startswith("max_") else 1  # 这一版没有的，不查
+    if type(value) is not int or value < least:
+        raise SystemExit(f"{name} = {value!r} 不行，请改成不小于 {least} 的整数。")
+if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
+    raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
+if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
+    raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
+n_train = int(len(text) * train_data_ratio)
+if min(n_train, len(text) - n_train) <= block_size:
+    raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
+                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
+if unknown:
+    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
+
+rhymes = {}  # 字 -> 它在哪几部
+for line in readings:
+    ch, *numbers = line.split(" ")  # 如“江 平2”
+    rhymes[ch] = sorted({symbols[1 + int(number[1:])] for number in numbers})
+
+def read(text):  # 一首一首的 (词牌, 题头, 正文)；头尾两首多半不全，不要
+    poems = [poem.split("\n", 1) for poem in text.split("\n\n")[1:-1] if "\n" in poem]
+    return [(header.split(" ")[0], header, body) for header, body in poems]
+
+def heads(body):  # 各行的头一个字
+    return "".join(line[:1] for line in body.split("\n"))
+
+def rhyme(body):  # 押哪一部：句号前的字里最多的那一部；占不到八成的，当作没有，是 ""
+    ends = re.findall("(.)。", body)
+    [(name, count)] = Counter(name for ch in ends for name in rhymes.get(ch, ())).most_common(1) or [("", 0)]
+    return name if count >= 0.8 * len(ends) else ""
+
+def shape(body):  # 句长：各句几个字，在第几行
+    lines = enumerate(body.split("\n"))
+    return tuple((len(clause), n) for n, line in lines for clause in re.findall("[^，。、]+", line))
+
+def mark(asked, body):  # 各字该押第几部：不是韵脚的记 -1；没要哪一部，头一个韵脚随它
+    name = rhyme(body)
+    ends = [match.start() for match in re.finditer(".。", body)][0 if asked else 1:] if name else []
+    return [symbols.index(name) if i in ends else -1 for i in range(len(body))]
+
+def make_pairs(poems):  # 一对接一对，连成 (3, N)：字，要学的（不学的记 -100），该押哪部；各对的起点，(首数,)
+    ids, answers, marks, starts = [], [], [], []
+    for tune, header, body in poems:
+        n = 1 + int(len(heads(body)) * torch.rand(()))  # 藏头只要前几行的
+        wants = [tune, "韵" + rhyme(body), "藏头" + heads(body)[:n]]
+        chosen = [want for want, dice in zip(wants, torch.rand(3)) if dice < keep and want != "韵"]
+        question = tokenizer.encode("〈" + " ".join(chosen) + "〉")
+        answer = tokenizer.encode(f"{header}\n{body}\n\n")
+        if len(question) > block_size:
+            raise SystemExit(f"有条要求长 {len(question)} 字，一段装不下要学的字，请改大 block_size。")
+        starts.append(len(ids))
+        ids += question + answer
+        answers += [-100] * len(question) + answer
+        asked = wants[1] in chosen
+        marks += [-1] * (len(question) + len(header) + 1)
+        marks += (mark(asked, body) if tune not in held_out else [-1] * len(body)) + [-1, -1]  # 那六个不练
+    starts = torch.tensor([start for start in starts if start + block_size < len(ids)], device=device)
+    return torch.tensor([ids, answers, marks], device=device), starts
+
+train_poems, val_poems = read(text[:n_train]), read(text[n_train:])
+common = [tune for tune, _ in Counter(poem[0] for poem in train_poems).most_common(20)]  # 最常见的词牌
+held_out = common[2::3]  # 其中 6 个，v27 起不拿来练，只拿来考
+train_data, train_starts = make_pairs(train_poems)  # (3, 0.9N), (首数,)
+val_data, val_starts = make_pairs(val_poems)  # (3, 0.1N), (首数,)
+poem_starts = {"train": train_starts, "val": val_starts}
+if not all(map(len, poem_starts.values())):
+    raise SystemExit("ci.txt 里的篇太少，或者篇与篇之间没有空行：训练集、验证集里，空行之后都得还有一篇。")
+prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
+
+# ---------- 模型 ----------
+head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
+# 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
+frequencies = 10000 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
+angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
+
+def rotate(x, start):  # 第 i 个和第 i + hs/2 个数是平面上的一点，按位置（从 start 数起）绕原点转一个角度
+    angle = angles[start:start + x.shape[-2]]  # (T, hs/2)
+    cos, sin = angle.cos(), angle.sin()  # (T, hs/2)
+    a, b = x.chunk(2, dim=-1)  # (B, n_head, T, hs) -> 两个 (B, n_head, T, hs/2)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)  # (B, n_head, T, hs)
+
+class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来；只看自己和左边
+    def __init__(self):
+        super().__init__()
+        self.query = nn.Linear(n_embed, n_embed, bias=False)  # 我在找什么；n_head 个头的矩阵上下叠成一个
+        self.key = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 我是什么
+        self.value = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 找到了我，能拿走什么
+        self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
+        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去，(hs,)
+        self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
+
+    def forward(self, x, start):  # start：前面已有几个字的 k、v 在缓存里；None 是在训练，不用缓存
+        B, T, C = x.shape
+        # 一次算完所有的头，再按头切开：(B, T, C) -> (B, T, n_head, hs) -> (B, n_head, T, hs)
+        q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_head, T, hs)
+        k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_kv_head, T, hs)
+        v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_kv_head, T, hs)
+        q, k = rotate(q, start or 0), rotate(k, start or 0)  # (B, n_head, T, hs), (B, n_kv_head, T, hs)
+        if start == 0:  # 从头读：先把整个窗口的地方一次占好，(2, B, n_kv_head, block_size, hs)
+            self.cache = x.new_empty(2, B, n_kv_head, block_size, head_size)
+        if start is not None:
+            self.cache[:, :, :, start:start + T] = torch.stack([k, v])  # (2, B, n_kv_head, T, hs)
+            k, v = self.cache[:, :, :, :start + T]  # 前文加新字，S 个：各 (B, n_kv_head, S, hs)
+        # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里；
+        # 有前文时，新来的只有 1 个字，全都看得见，不用遮。(B, n_head, T, hs)
+        x = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1, enable_gqa=True)
+        return self.proj(x.transpose(1, 2).reshape(B, T, C))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
+
+class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
+    def __init__(self):
+        super().__init__()
+        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多（差个取整）
+        self.gate = nn.Linear(n_embed, hidden_size, bias=False)  # 门，(H, C)
+        self.up = nn.Linear(n_embed, hidden_size, bias=False)  # 内容，(H, C)
+        self.down = nn.Linear(hidden_size, n_embed, bias=False)  # (C, H)
+
+    def forward(self, x):
+        x = F.silu(self.gate(x)) * self.up(x)  # (B, T, C) -> (B, T, H)，门开多大由 x 自己定
+        return self.down(x)  # (B, T, H) -> (B, T, C)
+
+class Block(nn.Module):  # 交流一次，思考一次，合成一层
+    def __init__(self):
+        super().__init__()
+        self.attention = MultiHeadAttention()
+        self.feed_forward = FeedForward()
+        self.ln1 = nn.RMSNorm(n_embed, eps=1e-6)  # 每个位置的 C 个数除以它们的均方根，再各乘一个可以学的数
+        self.ln2 = nn.RMSNorm(n_embed, eps=1e-6)
+
+    def forward(self, x, start):
+        x = x + self.attention(self.ln1(x), start)  # (B, T, C)
+        x = x + self.feed_forward(self.ln2(x))  # (B, T, C)
+        return x
+
+class BabyGPT(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量：一张可以学的表，(V, C)
+        self.blocks = nn.Sequential(*[Block() for _ in range(n_layer)])
+        self.ln_f = nn.RMSNorm(n_embed, eps=1e-6)  # 残差一路加下来，出口再归一次
+        self.lm_head = nn.Linear(n_embed, vocab_size, bias=False)  # 由向量猜下一个字，给每种字打分，(V, C)
+        self.lm_head.weight = self.token_embedding.weight  # 同一个张量，两处用
+        nn.init.normal_(self.lm_head.weight, std=0.05)  # 默认的 1 太大：打分动辄几十，一上来就错得离谱
+
+    def forward(self, idx, targets=None, start=None):
+        x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
+        for block in self.blocks:
+            x = block(x, start)  # (B, T, C)
+        x = self.ln_f(x)  # (B, T, C)
+        if targets is None:  # 生成时只用得着最后一个字
+            return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
+        logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
+        # 和二元模型的 loss 是一回事：打分经 softmax 变成概率，再取 -ln P(答案) 的平均
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
+        return logits, loss
+
+    @torch.no_grad()  # 只写不学，不用记账求梯度
+    def generate(self, idx, max_new_tokens):
+        first, start = max(0, idx.shape[1] - block_size), 0  # 从第 first 个字看起，头 start 个在缓存里
+        ended = torch.zeros(len(idx), 1, dtype=torch.bool, device=idx.device)  # 哪几首写完了，(B, 1)
+        for _ in range(max_new_tokens):
+            if idx.shape[1] - first > block_size:  # 窗口满了：留下最近一半，从头读，存的 k、v 作废
+                first, start = idx.shape[1] - max(1, block_size // 2), 0
+            logits, _ = self(idx[:, first + start:], start=start)  # 只读新来的字：(B, ≤T) -> (B, V)
+            start = idx.shape[1] - first
+            probs = F.softmax(logits, dim=-1)  # 打分变概率：取 e 的次方，再除以总和；(B, V)
+            idx_next = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(B, 1)
+            idx_next = torch.where(ended, idx[:, -1:], idx_next)  # 写完的，后面全补换行，等别的几首
+            ended |= (idx[:, -1:] == idx_next) & (idx_next == tokenizer.stoi["\n"])  # 空行：连着两个换行
+            idx = torch.cat([idx, idx_next], dim=1)  # (B, T) -> (B, T+1)
+            if ended.all():
+                break
+        return idx
+
+def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案 y 就是 x 往后错一个字
+    index = starts[:, None] + torch.arange(block_size, device=device)  # (B, 1) + (T,) -> (B, T)
+    return data[0, index], data[1, index + 1], data[2, index + 1]  # (B, T), (B, T), (B, T)
+
+@torch.no_grad()  # 只打分，不学习，不用记账求梯度
+def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：哪一版、哪一步的 loss，都能直接比
+    losses = {}
+    model.eval()  # 这一版没有 Dropout，eval、train 没有差别；留着是规矩，哪天加回来不会忘
+    for split, data in [("train", train_data), ("val", val_data)]:
+        n = eval_iters * max(1, 512 // block_size)  # 一共考几段
+        starts = poem_starts[split][torch.arange(n, device=device) * len(poem_starts[split]) // n]  # (n,)
+        batches = [get_batch(data, chunk) for chunk in starts.chunk(eval_iters)]  # 分批，省内存
+        losses[split] = sum(model(x, y)[1].item() for x, y, _ in batches) / eval_iters
+    model.train()
+    return losses
+
+shapes = {}  # 词牌 -> 训练集里它有过的句长
+for tune, _, body in train_poems:
+    shapes.setdefault(tune, set()).add(shape(body))
+exam = [poem for poem in val_poems if poem[0] in common and rhyme(poem[2])][:40]  # 没学过的词，用它们的要求
+
+def write(question, count):  # 同一个要求写 count 首：编号 (count, T)，和去掉了要求的文字
+    idx = torch.tensor([tokenizer.encode(question)] * count, device=device)  # (count, T)
+    # 一段装满就停，写过了头，就看不见要求了；(count, T) -> (count, T+n)
+    idx = model.generate(idx, min(max_new_tokens, block_size - len(question)))
+    return idx, [tokenizer.decode(row.tolist())[len(question):] for row in idx]
+
+def judge(tune, answer):  # 合律吗：写完了，是这个词牌，句长它有过
+    header, _, body = answer.split("\n\n")[0].partition("\n")
+    return "\n\n" in answer and header.split(" ")[0] == tune and shape(body) in shapes[tune]
+
+def examine():  # 只给词牌，各写 10 首，几成合律；样样都要，藏头、韵部各听了几成
+    forms = {tune: sum(judge(tune, answer) for answer in write(f"〈{tune}〉", 10)[1]) / 10 for tune in common}
+    obeyed = []
+    for tune, _, body in exam:
+        _, [answer] = write(f"〈{tune} 韵{rhyme(body)} 藏头{heads(body)}〉", 1)
+        written = answer.split("\n\n")[0].partition("\n")[2]
+        ends = re.findall("(.)。", written)
+        obeyed.append([sum(a == b for a, b in zip(heads(body), heads(written))) / len(heads(body)),
+                       sum(rhyme(body) in rhymes.get(ch, ()) for ch in ends) / max(1, len(ends))])
+    seen, unseen = [[forms[tune] for tune in common if (tune in held_out) == flag] for flag in (False, True)]
+    columns = dict(zip(("合律", "那六个", "藏头", "韵部"), (seen, unseen, *zip(*obeyed))))
+    return {name: sum(column) / len(column) for name, column in columns.items()}
+
+members = torch.tensor([[name in rhymes.get(ch, ()) for ch in tokenizer.chars] for name in symbols],
+                       device=device)  # 哪一部有哪些字，(记号数, V)
+
+@torch.no_grad()  # 只打分，不学习，不用记账求梯度
+def best_probs(x, y, marks):  # 最好的概率：起点的打分，韵脚上押得上的各加 bonus 分，再归一
+    scores, _ = reference(x, y)  # (B, T, V)
+    rows, places = (marks >= 0).nonzero(as_tuple=True)  # M 个韵脚各在哪里，(M,), (M,)
+    nth = (x == tokenizer.stoi["〉"]).cumsum(dim=1)  # 各字在这一段的第几首里，(B, T)
+    same = nth[rows] == nth[rows, places][:, None]  # 哪些字和它同一首，(M, T)
+    before = torch.arange(block_size, device=device) <= places[:, None]  # 哪些字在它前面，(M, T)
+    used = x[rows].where(same & before, 0)  # 这一首前面的字；别的换成 0 号，就是换行，(M, T)
+    right = members[marks[rows, places]].scatter(1, used, False)  # 押得上，又没用过，(M, V)
+    scores[rows, places] += bonus * right  # (M, V)
+    return F.softmax(scores, dim=-1)  # (B, T, V)
+
+# ---------- 训练 ----------
+model = BabyGPT().to(device)
+weight = model.lm_head.weight.detach().clone()  # 新记号的嵌入，留着随机的；原有的字，用底座的，(V, C)
+weight[:len(chars)] = base["model"]["lm_head.weight"]
+model.load_state_dict({**base["model"], "token_embedding.weight": weight, "lm_head.weight": weight})
+reference = copy.deepcopy(model)  # 起点，冻住
+# AdamW 比 SGD 多三样：动量（沿用前几步的方向）、每个参数各有步长、权重衰减（每步往 0 拉一点）
+optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)  # fused：所有参数一次更新完
+print(f"设备 {device}，词表 {vocab_size} 字，参数 {sum(p.numel() for p in model.parameters()):,} 个")
+print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
+
+x, y, marks = get_batch(train_data, poem_starts["train"][:1])  # (1, T), (1, T), (1, T)
+for name, row in ("读", x[0]), ("学", y[0]), ("押", marks[0]):  # 上下对着看：读哪个字，学哪个字，它该押哪部
+    line = "".join("＿" if i < 0 else (symbols if name == "押" else tokenizer.chars)[i] for i in row[:50])
+    print(name, line.replace("\n", "／").replace(" ", "　"))
+
+best, best_sum = None, -1.0
+start_time = time.perf_counter()
+eval_seconds = 0.0
+for step in range(max_iters + 1):
+    if step % eval_interval == 0 or step == max_iters:
+        if device != "cpu":
+            torch.accelerator.synchronize()  # GPU 是异步的：等它真的算完，再看表
+        train_seconds = time.perf_counter() - start_time - eval_seconds
+        speed = step * batch_size * block_size / train_seconds  # 每秒学多少字，不算评估花的时间
+        losses, figures = estimate_loss(), examine()
+        if not math.isfinite(losses["train"]):
+            raise SystemExit(f"第 {step} 步 loss 成了 {losses['train']}，多半是 learning_rate 太大，请改小。")
+        total = figures["合律"] + figures.get("韵部", 0)
+        if total > best_sum:  # 留着合律、韵部加起来最好的那份：最后一步的不一定最好
+            best, best_sum = copy.deepcopy(model.state_dict()), total  # 共用的张量，抄了还是共用
+        elapsed = time.perf_counter() - start_time
+        eval_seconds = elapsed - train_seconds
+        remaining = f"{elapsed / step * (max_iters - step):.0f}" if step else "?"
+        print(f"step {step:5d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
+              f" | {speed:,.0f} tokens/s | 已用 {elapsed:.0f} 秒，还需 {remaining} 秒 |",
+              "，".join(f"{name} {share:.0%}" for name, share in figures.items()), flush=True)
+    if step == max_iters:
+        break
+    warmup = min(1, (step + 1) / 100)  # 头 100 步由慢到快，先别急着迈大步
+    decay = 0.5 * (1 + math.cos(math.pi * step / max_iters))  # 再沿余弦曲线慢慢减到 0，好停在谷底
+    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay
+    # 抽 B 首，从各自的头一个字起，(B,)
+    starts = poem_starts["train"][torch.randint(len(poem_starts["train"]), (batch_size,), device=device)]
+    x, y, marks = get_batch(train_data, starts)  # 三个 (B, T)
+    logits, _ = model(x, y)  # (B, T, V)
+    goal, loss = best_probs(x, y, marks), 0.0  # (B, T, V)
+    for part in (y >= 0) & (marks < 0), marks >= 0:  # 别的字，(B, T)；韵脚，(B, T)：少，单独平均，才学得动
+        # (K, V), (K, V) -> ()；一个韵脚也没有，就是 0
+        loss += F.cross_entropy(logits[part], goal[part], reduction="sum") / max(1, part.sum())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+# ---------- 保存 ----------
+model.load_state_dict(best)
+config = dict(block_size=block_size, n_embed=n_embed, n_head=n_head, n_kv_head=n_kv_head, n_layer=n_layer)
+path = Path(__file__).with_name("process.pth")
+try:  # 先写到旁边，写完了再改名：中途被打断，原来的文件也完好
+    torch.save({"config": config, "chars": tokenizer.chars, "model": best}, path.with_suffix(".tmp"))
+    os.replace(path.with_suffix(".tmp"), path)
+    print(f"最好的权重（合律加韵部 {best_sum:.2f}）存在 {path.name} 里")
+except (OSError, RuntimeError) as error:
+    print(f"没存成 {path.name}，请腾出地方、看看文件夹让不让写，再跑一遍。（{error}）")
+
+# ---------- 采样 ----------
+model.eval()
+for idx in prompt_ids:
+    print("-" * 20)
+    print(tokenizer.decode(model.generate(idx, max_new_tokens)[0].tolist()))
