@@ -5,7 +5,9 @@ import json
 import pytest
 
 import helpers  # 先于 variants：它把 tools/ 放进了 sys.path
+import export_page
 import measure
+import ship
 import variants
 from helpers import V
 from variants import Variant, change
@@ -76,10 +78,15 @@ def test_harmless_changes_keep_the_record(repository, tmp_path, monkeypatch):
     measure.write_json(path, {V[1]: {label: {"stamp": stamp, "runs": [{"seed": 42}]} for label, stamp in stamps.items()}})
     results = {"scripts": {V[1]: {"fingerprint": measure.fingerprint(V[1]), "runs": [{"seed": 42}]}}}
     monkeypatch.setattr(measure, "RESULTS", tmp_path / "results.json")
+    told = []  # 随仓库发的、网页上的，也要告诉
+    monkeypatch.setattr(ship, "confirm", lambda results, earlier: told.append(earlier))
+    monkeypatch.setattr(export_page, "confirm", told.append)
     assert measure.unchanged_since("HEAD", results, [V[1]]) == [], "没改，不用比"
+    before = measure.fingerprint(V[1])
 
     rewrite(repository, 'print("-" * 20)', 'print("-" * (10 + 10))')
     assert measure.unchanged_since("HEAD", results, [V[1]]) == [V[1]]
+    assert told == [{V[1]: before}] * 2
     assert measure.load()["scripts"][V[1]]["fingerprint"] == measure.fingerprint(V[1])
     assert variants.stale(variants.load(path), VARIANTS) == []
 
