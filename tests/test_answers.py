@@ -9,14 +9,14 @@ import helpers  # 先于 answers：它把 tools/ 放进了 sys.path
 import answers
 import measure
 import variants
-from helpers import MODERN, ROOT, SAMPLER, SCRIPTS, TWINS
+from helpers import AFTER, MODERN, ROOT, SAMPLER, SCRIPTS, TWINS
 
 
 def docstring(name):
     return ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("name", [*(name for name in SCRIPTS if name not in TWINS.values()), *MODERN])
+@pytest.mark.parametrize("name", [*(name for name in SCRIPTS if name not in TWINS.values()), *MODERN, *(name for name in AFTER if name in answers.SECTIONS)])
 def test_every_script_asks_and_is_answered(name):
     text = docstring(name)
     assert "\n试试：" in text and "\n自测：" in text and "docs/answers.md" in text

@@ -16,9 +16,10 @@ import subprocess
 import sys
 
 import ablate
+import form
 import measure
 import variants
-from scripts import ROOT, V, edit
+from scripts import AFTER, ROOT, V, edit
 from variants import Variant, change
 
 OUTPUT = ROOT / "docs" / "answers.json"
@@ -100,6 +101,25 @@ model.generate(prompt_ids[0].repeat(64, 1), 100)
 print(time.perf_counter() - started)
 """
 FILE_SIZE = "print(base_path.stat().st_size)"
+# 不学，只多写几首、让程序挑：20 个词牌各写 64 首，一回挑一首（从 1、4、16 首里），挑到合律的占几成
+BEST_OF = """
+shares = {}
+for tune in common:
+    right = torch.tensor([float(judge(tune, answer)) for answer in write(f"〈{tune}〉", 64)[1]])
+    shares[tune] = [right.view(-1, n).amax(1).mean().item() for n in (1, 4, 16)]
+for group in practised, held_out:
+    print(*(f"{sum(shares[tune][k] for tune in group) / len(group):.2f}" for k in range(3)))
+"""
+# 天真的押韵分：句号前的字，落在最常见的那一部的占几成；写到最后一步为止，不挑最好的
+NAIVE = [
+    ("in beginnings[tune]:\n        right += 1  # 从头数起，写对了几句\n", """in beginnings[tune]:
+        right += 1  # 从头数起，写对了几句
+    ends = re.findall("(.)。", body)
+    groups = Counter(name for ch in ends for name in rhymes.get(ch, ()))
+    rhymed = max(groups.values(), default=0) / max(1, len(ends))
+"""),
+    (" + judge(tune, answer)\n\ndef answer_only", " + judge(tune, answer) + rhymed\n\ndef answer_only"),
+]
 LONG_ROWS = "block_size = 512，batch_size = 2"
 RATES = ("2e-2", "4e-2")  # QK-norm 要在大学习率下看
 ONE_LINE = "print(f'{loss.item():.4f} {model.linear.weight.item():.3f} {model.linear.bias.item():.3f}')"
@@ -194,8 +214,14 @@ print(sum(len(t) == 1 for t in transition), sum(not t for t in transition), len(
     },
     V[22]: {"一次写 64 首": change(**QUICK, then=WRITE_64)},
     V[24]: {"文件": change(**QUICK, then=FILE_SIZE)},
+    V[26]: {"辛弃疾": change(poet="辛弃疾"), **{f"rank = {n}": change(rank=n) for n in (1, 32)}},
+    V[28]: {
+        "group_size = 2": change(group_size=2), "只挑不学": change(max_iters=0, then=BEST_OF),
+        "加上押韵": change(["model.load_state_dict(best)"], NAIVE, learning_rate=1e-3, max_iters=160),
+    },
+    V[29]: {"bonus = 3.0": change(bonus=3.0)},
 }
-VARIANTS = {name: {label: Variant(apply) for label, apply in labels.items()} for name, labels in CHANGES.items()}
+VARIANTS = {name: {label: Variant(apply, form.SAMPLES * (name in AFTER)) for label, apply in labels.items()} for name, labels in CHANGES.items()}
 
 
 def sample_beside(model_path, _fingerprint):
@@ -228,6 +254,15 @@ class Reader:
         """变体比不改的高多少（str，带正负号）。"""
         return f"{self.run(name, label)['val_loss'] - measure.first(self.results, name)['val_loss']:+.2f}"
 
+    def form(self, name, label=None):
+        """打的分（dict，见 form.py）；没有 label 就是不改的，种子 42 的那一次。"""
+        return (self.run(name, label) if label else measure.first(self.results, name))["form"]
+
+    def fall(self, name, label=None):
+        """第 0 步的验证 loss 到最好的（str）。"""
+        run = self.run(name, label) if label else measure.first(self.results, name)
+        return f"{run['curve'][0]['val_loss']:.2f} → {run['best_val_loss']:.2f}"
+
     def notes(self, name, label):
         """跑完之后打印的（str）。"""
         return self.run(name, label)["notes"].strip()
@@ -248,6 +283,19 @@ class Reader:
 def quote(text, lines=4):
     """text 的头几行，写成 Markdown 的引文。"""
     return "\n".join(f"> {line}<br>" for line in text.split("\n")[:lines])
+
+
+def after_rows(r, name, labels, what):
+    """v25 起的一份脚本，几种改法打的分（Markdown 的表）。labels：{这种改法怎么写: 变体名，None 是不改的}；what：改的是什么。"""
+    rows = [
+        f"| {what} | 合律：练过的 | 没练的 | 押韵 | 韵字重复 | 不同的字 | 听藏头 | 听韵部 | 正文 loss |", "| --- |" + " ---: |" * 8,
+    ]
+    for shown, label in labels.items():
+        scores = r.form(name, label)
+        shares = [scores["practised"]["attested"], scores["held_out"]["attested"], *(scores[key] for key in ("rhyme", "repeated", "distinct"))]
+        shares += [scores["examined"][key] for key in ("藏头", "韵部")]
+        rows.append(f"| {shown} | {' | '.join(map(measure.percent, shares))} | {scores['body_loss']:.2f} |")
+    return "\n".join(rows)
 
 
 def numbers(values):
@@ -539,6 +587,50 @@ SECTIONS = {
         ("自测：base.pth 有多大", lambda r: (
             lambda size, n: f"{n:,} 个参数 × 4 字节 = {4 * n / 1e6:.1f} MB；文件是 {size / 1e6:.1f} MB。共用的矩阵只存一份。多出来的是词表和文件格式。"
         )(int(r.notes(V[24], "文件")), r.parameters(V[24]))),
+    ],
+    V[26]: [
+        ("试试：换一位词人，rank 改成 1、32", lambda r: (
+            "这位词人没学过的词，验证 loss：\n\n| 词人，rank | 没学 → 最好 |\n| --- | ---: |\n"
+            + "".join(f"| {what} | {r.fall(V[26], label)} |\n" for what, label in (
+                ("苏轼，8", None), ("苏轼，1", "rank = 1"), ("苏轼，32", "rank = 32"), ("辛弃疾，8", "辛弃疾"),
+            ))
+            + "\nrank 大，学得多一点；都降不到 0.06：这些词人的词，底座早读过几遍了。"
+        )),
+        ("自测：要学的占几成，rank 多大就一样多", lambda r: (
+            lambda each, whole, n: f"一层 7 个 Linear，窄路一共 rank × {each:,} 个数；4 层、rank 8 是 {4 * 8 * each:,} 个，占 {4 * 8 * each / n:.2%}。"
+            f"原来的矩阵一层 {whole:,} 个，rank 到 {whole / each:.0f} 就一样多了。"
+        )(2 * (128 + 128) + 2 * (128 + 64) + 3 * (128 + 341), 2 * 128 * 128 + 2 * 128 * 64 + 3 * 128 * 341, r.parameters(V[25]))),
+    ],
+    V[28]: [
+        ("试试：group_size 改成 2", lambda r: (
+            after_rows(r, V[28], {"16": None, "2": "group_size = 2"}, "group_size")
+            + "\n\n两首一组，常常分数一样，白练；一步写的也只有八分之一。80 步，几乎没动（起点练过的 75%）。"
+        )),
+        ("试试：reward 里加上押韵的成数", lambda r: (
+            lambda scores, poems: after_rows(r, V[28], {"不加": None, "加": "加上押韵"}, "押韵的分")
+            + f"\n\n（学习率 1e-3，160 步，看最后一步的。）押韵 {scores['rhyme']:.0%}，写的头两首却是：\n\n{poems}\n\n"
+            "“归”和“归”当然押韵。分数只说要什么，没说不要什么，它就挑最省事的给：这叫钻空子（reward hacking）。只看押韵、合律，好极了；"
+            f"看韵字重复、不同的字、真词的 loss，就露馅：韵部的熵也只剩 {scores['entropy']:.1f} nat（真词 2.6）。v29 就是来补救的。"
+        )(r.form(V[28], "加上押韵"), "\n\n".join(quote(poem, 12) for poem in r.form(V[28], "加上押韵")["examples"][:2]))),
+        ("对照：不学，只挑", lambda r: (
+            lambda practised, held_out: "不学，只让程序挑：v25 一个要求写几首，挑一首合律的，挑得到的占几成：\n\n"
+            "| | 1 首 | 4 首里挑 | 16 首里挑 |\n| --- | ---: | ---: | ---: |\n"
+            + "".join(f"| {what} | {' | '.join(f'{float(one):.0%}' for one in row)} |\n" for what, row in (("练过的 14 个", practised), ("另外 6 个", held_out)))
+            + f"\n要合律，多写几首挑一挑就够了，不用学。学的好处，是一首就写对：v28 是 {r.form(V[28])['practised']['attested']:.0%} 和 {r.form(V[28])['held_out']['attested']:.0%}。"
+        )(*(line.split() for line in r.notes(V[28], "只挑不学").split("\n")))),
+        ("自测：一组全都合律，教了什么", lambda r: (
+            "什么也没教：分数都一样，减去平均都是 0，梯度就是 0。打印的“白练”数的就是它们。练得越好，白练的越多。"
+        )),
+    ],
+    V[29]: [
+        ("试试：bonus 改成 3.0", lambda r: (
+            after_rows(r, V[29], {"6": None, "3": "bonus = 3.0"}, "bonus")
+            + "\n\n得分少了，就不值得离起点那么远：押韵少学了，合律少丢了。bonus 就是在这两样之间挑。"
+        )),
+        ("自测：韵脚上的 loss 为什么单独平均", lambda r: (
+            "一段两百来个字，韵脚不过十几个。放在一起平均，它们只占不到一成，别的字的那些一来一去就盖过去了：试过，600 步，该押的那一部的概率只从 23% 到 30%"
+            "（[tried.md](tried.md)）。单独平均，两样一样重。"
+        )),
     ],
     SAMPLER: [
         ("试试：temperature 和 top_k", lambda r: "\n\n".join(

@@ -67,6 +67,3 @@ export const bars = (page: Page): Promise<Bar[]> =>
 /** 纸上的字。 */
 export const paper = (page: Page): Promise<string> =>
   page.locator('.ask .strip button').evaluateAll(buttons => buttons.map(button => button.textContent === '↵' ? '\n' : button.textContent).join(''))
-
-/** 等页面不再变：下载、计算都停了。 */
-export const settle = (page: Page) => page.locator('progress').first().waitFor({ state: 'detached' })
