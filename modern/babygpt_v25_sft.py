@@ -6,7 +6,7 @@
 预期：2 核 CPU 约 9 分钟，验证 loss 约 3.49
 看什么：同样的要求，学之前、学之后各听了几成；藏头（照抄要求里的字）和韵部（一部有几百个字），哪样难？
 试试：把 keep 改成 1.0（样样都要求），只给词牌的时候，还写得好吗？
-自测：要求里的字不算 loss，①、②、③ 的嵌入还学得到吗？为什么？
+自测：要求里的字不算 loss，①、②、③ 的嵌入还学得到吗？为什么？答案在 docs/answers.md。
 """
 import copy
 import math
@@ -271,7 +271,10 @@ exam = [poem for poem in val_poems if poem[0] in common and rhyme(poem[2])][:40]
 def write(question, count):  # 同一个要求写 count 首：编号 (count, T)，和去掉了要求的文字
     idx = torch.tensor([tokenizer.encode(question)] * count, device=device)  # (count, T)
     # 一段装满就停，写过了头，就看不见要求了；(count, T) -> (count, T+n)
-    idx = model.generate(idx, min(max_new_tokens, block_size - len(question)))
+    try:
+        idx = model.generate(idx, min(max_new_tokens, block_size - len(question)))
+    except RuntimeError as error:  # 概率成了 nan，抽不出字
+        raise SystemExit(f"写不下去了，多半是 learning_rate 太大，请改小。（{error}）")
     return idx, [tokenizer.decode(row.tolist())[len(question):] for row in idx]
 
 def judge(tune, answer):  # 合律吗：写完了，是这个词牌，句长它有过

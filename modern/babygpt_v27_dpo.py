@@ -7,7 +7,7 @@
 预期：2 核 CPU 约 210 秒，验证 loss 约 3.54
 看什么：一开始好坏不分，DPO loss 是 ln 2 = 0.69；真词的 loss（val loss）升了多少，换来了什么。
 试试：beta 改成 0.01 或 1，合律和真词的 loss 各怎么变？
-自测：升了多少，为什么要和参照比？不比，loss 教的是什么？
+自测：升了多少，为什么要和参照比？不比，loss 教的是什么？答案在 docs/answers.md。
 """
 import copy
 import math
@@ -274,7 +274,10 @@ exam = [poem for poem in val_poems if poem[0] in common and rhyme(poem[2])][:40]
 def write(question, count):  # 同一个要求写 count 首：编号 (count, T)，和去掉了要求的文字
     idx = torch.tensor([tokenizer.encode(question)] * count, device=device)  # (count, T)
     # 一段装满就停，写过了头，就看不见要求了；(count, T) -> (count, T+n)
-    idx = model.generate(idx, min(max_new_tokens, block_size - len(question)))
+    try:
+        idx = model.generate(idx, min(max_new_tokens, block_size - len(question)))
+    except RuntimeError as error:  # 概率成了 nan，抽不出字
+        raise SystemExit(f"写不下去了，多半是 learning_rate 太大，请改小。（{error}）")
     return idx, [tokenizer.decode(row.tolist())[len(question):] for row in idx]
 
 def judge(tune, answer):  # 合律吗：写完了，是这个词牌，句长它有过

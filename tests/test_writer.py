@@ -32,10 +32,17 @@ def ask(script, requests):
 
 
 def test_through_a_pipe_one_request_a_line(script):
+    """三行三个要求，各写一首，按次序：写什么是抽的，在每首前面打个记号来数。"""
+    text = script.read_text(encoding="utf-8")
+    begin = '    print("" if obeys else question, end="", flush=True)\n'
+    assert text.count(begin) == 1
+    script.write_text(text.replace(begin, begin + '    print(f"【{question}】", end="")\n'), encoding="utf-8")
     result = ask(script, "浣溪沙\n鹧鸪天 藏头 春江 韵 风\n西江月")
     assert result.returncode == 0 and result.stderr == ""
-    assert result.stdout.startswith("用的是 sft.pth")
-    assert len(result.stdout.split("\n")) > 4, "先说用的是什么；每个要求至少一行，写几行没有定数"
+    first, *poems_ = result.stdout.split("【")
+    assert first.startswith("用的是 sft.pth") and first.count("\n") == 1
+    assert [one.split("】")[0].strip("〈〉").split(" ")[0] for one in poems_] == ["浣溪沙", "鹧鸪天", "西江月"]
+    assert all(one.endswith("\n") for one in poems_)
 
 
 def test_an_empty_line_ends(script):

@@ -77,7 +77,7 @@ def weights(name, short=None):
         return path
     text = source(name)
     if short is not None:  # max_new_tokens 是 0，v25 起的考试就一个字也不写
-        text = scripts.set_hyperparameters(text, max_iters=short, eval_interval=max(1, short), eval_iters=1, max_new_tokens=0)
+        text = scripts.set_hyperparameters(text, max_iters=short, eval_interval=max(1, short), eval_iters=1, max_new_tokens=0, rhyme_iters=short)
     with tempfile.TemporaryDirectory() as place:
         script = lay_out(name, text, Path(place), short)
         print(f"训练 {name}……", flush=True)

@@ -456,8 +456,8 @@ def write_docs(results):
 def learned(name, source):
     """让源码 source 训练几十步，返回它学到的：每次评估的 loss、参数个数、样文；不训练的脚本，就是它打印的全部。"""
     briefly = dict(max_iters=60, eval_interval=20, max_new_tokens=20)
-    if name in AFTER:  # v27 起练的是自己写的词，得写完整首
-        briefly = dict(max_iters=5, eval_interval=5)
+    if name in AFTER:  # v27 起练的是自己写的词，短调得写得完
+        briefly = dict(max_iters=3, eval_interval=3, eval_iters=4, rhyme_iters=3, max_new_tokens=60)
     short = lambda text: set_hyperparameters(text, **briefly)  # noqa: E731
     result = run(name, FIRST_SEED, CORES, change=short, poems=0, source=source)
     losses = [(point["step"], point["train_loss"], point["val_loss"]) for point in result["curve"]]
