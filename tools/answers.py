@@ -101,6 +101,13 @@ model.generate(prompt_ids[0].repeat(64, 1), 100)
 print(time.perf_counter() - started)
 """
 FILE_SIZE = "print(base_path.stat().st_size)"
+# ①–⑲ 的嵌入，从出生到学完挪了多远，和自己出生时的长短比；普通的字也量一量
+BIRTH = [("model.load_state_dict({**base", "at_birth = weight.clone()\nmodel.load_state_dict({**base")]
+MOVED = """
+moved = (model.lm_head.weight.detach() - at_birth).norm(dim=1) / at_birth.norm(dim=1)
+numbered = [tokenizer.stoi[ch] for ch in symbols[2:21]]
+print(f"{moved[numbered].mean():.2f} {moved[:len(chars)].mean():.2f}")
+"""
 # 不学，只多写几首、让程序挑：20 个词牌各写 64 首，一回挑一首（从 1、4、16 首里），挑到合律的占几成
 BEST_OF = """
 shares = {}
@@ -214,9 +221,12 @@ print(sum(len(t) == 1 for t in transition), sum(not t for t in transition), len(
     },
     V[22]: {"一次写 64 首": change(**QUICK, then=WRITE_64)},
     V[24]: {"文件": change(**QUICK, then=FILE_SIZE)},
+    V[25]: {"keep = 1.0": change(swapped=BIRTH, keep=1.0, then=MOVED)},
     V[26]: {"辛弃疾": change(poet="辛弃疾"), **{f"rank = {n}": change(rank=n) for n in (1, 32)}},
+    V[27]: {f"beta = {value}": change(beta=value) for value in (0.01, 1.0)},
     V[28]: {
         "group_size = 2": change(group_size=2), "只挑不学": change(max_iters=0, then=BEST_OF),
+        "只学合律的": change(swapped=[("advantages = rewards - rewards.mean()", "advantages = (rewards > 1).float()")]),
         "加上押韵": change(["model.load_state_dict(best)"], NAIVE, learning_rate=1e-3, max_iters=160),
     },
     V[29]: {"bonus = 3.0": change(bonus=3.0)},
@@ -588,6 +598,13 @@ SECTIONS = {
             lambda size, n: f"{n:,} 个参数 × 4 字节 = {4 * n / 1e6:.1f} MB；文件是 {size / 1e6:.1f} MB。共用的矩阵只存一份。多出来的是词表和文件格式。"
         )(int(r.notes(V[24], "文件")), r.parameters(V[24]))),
     ],
+    V[25]: [
+        ("试试：keep 改成 1.0", lambda r: after_rows(r, V[25], {"0.7": None, "1.0": "keep = 1.0"}, "keep")),
+        ("自测：①、②、③ 的嵌入还学得到吗", lambda r: (
+            lambda symbols, others: "学得到。loss 不算它，可后面的字要看它，k、v 从它的嵌入来，梯度就传回来了。另一头，嵌入和 lm_head 是同一张表，"
+            f"它从来不是答案，打分总被压低，也推着它动。量一量，学完离出生时多远（和出生时的长短比）：①–⑲ 平均 {symbols}，原有的字 {others}。"
+        )(*r.notes(V[25], "keep = 1.0").split())),
+    ],
     V[26]: [
         ("试试：换一位词人，rank 改成 1、32", lambda r: (
             "这位词人没学过的词，验证 loss：\n\n| 词人，rank | 没学 → 最好 |\n| --- | ---: |\n"
@@ -601,6 +618,14 @@ SECTIONS = {
             f"原来的矩阵一层 {whole:,} 个，rank 到 {whole / each:.0f} 就一样多了。"
         )(2 * (128 + 128) + 2 * (128 + 64) + 3 * (128 + 341), 2 * 128 * 128 + 2 * 128 * 64 + 3 * 128 * 341, r.parameters(V[25]))),
     ],
+    V[27]: [
+        ("试试：beta 改成 0.01 或 1", lambda r: after_rows(r, V[27], {"0.1": None, "0.01": "beta = 0.01", "1": "beta = 1.0"}, "beta")),
+        ("自测：为什么要和参照比", lambda r: (
+            "不比，loss 只要“好的 ln P 比坏的大”。长的、字生僻的一首，ln P 本来就小，这一对的 loss 全花在这上头，和合不合律不相干；本来就分得开的一对，"
+            "也什么都不教。和参照比，问的是“这一步之后，好的比坏的多升了多少”，起步时人人是 0。β 乘着它，等于在奖励里扣掉离参照多远（KL），"
+            "不用另加一项。"
+        )),
+    ],
     V[28]: [
         ("试试：group_size 改成 2", lambda r: (
             after_rows(r, V[28], {"16": None, "2": "group_size = 2"}, "group_size")
@@ -613,11 +638,12 @@ SECTIONS = {
             "“归”和“归”当然押韵。分数只说要什么，没说不要什么，它就挑最省事的给：这叫钻空子（reward hacking）。只看押韵、合律，好极了；"
             f"看韵字重复、不同的字、真词的 loss，就露馅：韵部的熵也只剩 {scores['entropy']:.1f} nat（真词 2.6）。v29 就是来补救的。"
         )(r.form(V[28], "加上押韵"), "\n\n".join(quote(poem, 12) for poem in r.form(V[28], "加上押韵")["examples"][:2]))),
-        ("对照：不学，只挑", lambda r: (
+        ("对照：不学，只挑；只学合律的", lambda r: (
             lambda practised, held_out: "不学，只让程序挑：v25 一个要求写几首，挑一首合律的，挑得到的占几成：\n\n"
             "| | 1 首 | 4 首里挑 | 16 首里挑 |\n| --- | ---: | ---: | ---: |\n"
             + "".join(f"| {what} | {' | '.join(f'{float(one):.0%}' for one in row)} |\n" for what, row in (("练过的 14 个", practised), ("另外 6 个", held_out)))
             + f"\n要合律，多写几首挑一挑就够了，不用学。学的好处，是一首就写对：v28 是 {r.form(V[28])['practised']['attested']:.0%} 和 {r.form(V[28])['held_out']['attested']:.0%}。"
+            + "\n\n只学合律的：优势换成合律 1、不合 0，别的一样。\n\n" + after_rows(r, V[28], {"减平均": None, "1 和 0": "只学合律的"}, "优势")
         )(*(line.split() for line in r.notes(V[28], "只挑不学").split("\n")))),
         ("自测：一组全都合律，教了什么", lambda r: (
             "什么也没教：分数都一样，减去平均都是 0，梯度就是 0。打印的“白练”数的就是它们。练得越好，白练的越多。"

@@ -53,6 +53,7 @@ NOTES = "=" * 20  # 变体（variants.py）跑完之后接着打印的，在这�
 CORES = os.cpu_count()
 SEED = re.compile(r"^((?:torch\.manual_seed|random\.seed)\()42\)", re.M)
 EXPECTATION = re.compile(r"预期：\d+ 核 CPU 约 [\d?]+ (?:秒|分钟)，验证 loss 约 [\d.?]+")
+TRIED = ROOT / "docs" / "tried.json"
 FORM_DOC = ROOT / "docs" / "form.md"
 MODERN_README = ROOT / "modern" / "README.md"
 LINES = 4  # 样文只登头几行
@@ -527,6 +528,24 @@ def measure(results, names, seeds):
         list(pool.map(lambda jobs: [one(job, 1) for job in jobs], [*alone, *chains]))
 
 
+def reached(results):
+    """v28、v29 各种子的平均：{"v28": {"rhyme", "repeated", "practised"}, …}，单位都是占几成。"""
+    found = {}
+    for number in (28, 29):
+        forms = [run["form"] for run in results["scripts"][V[number]]["runs"]]
+        found[f"v{number}"] = {key: statistics.mean(form[key] for form in forms) for key in ("rhyme", "repeated")}
+        found[f"v{number}"]["practised"] = statistics.mean(form["practised"]["attested"] for form in forms)
+    return found
+
+
+def naive_reward():
+    """v28 的奖励里直接加上押韵，那一回的分数（dict，见 form.py）。"""
+    import answers
+    import variants
+
+    return variants.load(answers.OUTPUT)[V[28]]["加上押韵"]["runs"][0]["form"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scripts", nargs="*", choices=[[], *MEASURED], metavar="脚本")
@@ -553,6 +572,7 @@ def main():
     chosen = lambda names: {name: scores[name] for name in names if name in scores}  # noqa: E731
     plot.modern(chosen((VERSIONS[10], *SECOND_ARC)), results["baselines"])
     plot.stages(chosen((VERSIONS[10], V[24], *(name for name in AFTER if name != V[26]))), results["baselines"])  # v26 另学一位词人
+    plot.frontier(json.loads(TRIED.read_text(encoding="utf-8"))["after"], reached(results), naive_reward())
 
 
 if __name__ == "__main__":

@@ -228,3 +228,42 @@ def ablation(tables, path):
         axes.set_yticks(range(len(rows)), [row[0] for row in rows])
         axes.set(title=f"{short(name)}：拆掉或改动一处", xlabel="验证 loss 比完整的高多少")
     save(figure, path)
+
+
+BARS = {"repeated": 0.08, "rare": 0.15}  # 韵字重复、罕用韵字，多于这么多就算钻空子
+
+
+def frontier(tried, results, naive):
+    """画 docs/frontier.svg：押韵多少，各要拿什么来换；左边看韵字重复，右边看合律（练过的词牌）。
+
+    tried：tried.json 的 after，一个点一次试验，没打分的、没量罕用字的不画；results：{"v28": 分数, "v29": 分数}，几个种子的平均；
+    naive：奖励里直接加押韵的那一回的分数。分数见 form.py。
+    """
+    style()
+    keys = ("rhyme", "repeated", "attested", "rare")
+    points = []
+    for one in tried:
+        if one["script"] == "v29" and "form" in one:
+            points.append([*(one["form"][key] for key in keys[:2]), one["form"]["practised"]["attested"], one["form"].get("rare")])
+        elif one["script"] == "v29" and "scores" in one:
+            scores = one["scores"]  # scores_are：合律、没练的、押韵、韵字重复……罕用字在最后
+            points.append([scores[2], scores[3], scores[0], scores[-1]])
+    points = [point for point in points if point[3] is not None]  # 没量罕用字的，说不准老不老实
+    points.append([naive["rhyme"], naive["repeated"], naive["practised"]["attested"], naive.get("rare")])
+    figure, columns = plt.subplots(1, 2, figsize=(11, 4.6), sharex=True, layout="constrained")
+    hacked = [point[1] > BARS["repeated"] or (point[3] or 0) > BARS["rare"] for point in points]
+    for axes, k, label in ((columns[0], 1, "韵字重复"), (columns[1], 2, "合律：练过的词牌")):
+        for color, name, chosen in ((BLUE, "老实的", False), (RED, "钻空子的：重复，或者躲进罕用字", True)):
+            shown = [(point[0], point[k]) for point, flag in zip(points, hacked) if flag == chosen]
+            axes.plot(*zip(*shown), "o", color=color, markersize=7, label=f"{name}，{len(shown)} 次")
+        for name, scores in results.items():
+            at = (scores["rhyme"], scores["repeated"] if k == 1 else scores["practised"])
+            axes.plot(*at, "D", color=INK, markersize=8)
+            axes.annotate(name, at, xytext=(8, 6), textcoords="offset points")
+        axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0))
+        axes.set(xlabel="押韵（没说押哪一部）", title=label)
+        axes.grid(color="#eaeef2")
+        axes.set_axisbelow(True)
+    columns[0].legend(frameon=False, loc="upper left")
+    save(figure, ROOT / "docs" / "frontier.svg")
