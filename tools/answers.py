@@ -101,6 +101,13 @@ model.generate(prompt_ids[0].repeat(64, 1), 100)
 print(time.perf_counter() - started)
 """
 FILE_SIZE = "print(base_path.stat().st_size)"
+# ①–⑲ 的嵌入，从出生到学完挪了多远，和自己出生时的长短比；普通的字也量一量
+BIRTH = [("model.load_state_dict({**base", "at_birth = weight.clone()\nmodel.load_state_dict({**base")]
+MOVED = """
+moved = (model.lm_head.weight.detach() - at_birth).norm(dim=1) / at_birth.norm(dim=1)
+numbered = [tokenizer.stoi[ch] for ch in symbols[2:21]]
+print(f"{moved[numbered].mean():.2f} {moved[:len(chars)].mean():.2f}")
+"""
 # 不学，只多写几首、让程序挑：20 个词牌各写 64 首，一回挑一首（从 1、4、16 首里），挑到合律的占几成
 BEST_OF = """
 shares = {}
@@ -214,6 +221,7 @@ print(sum(len(t) == 1 for t in transition), sum(not t for t in transition), len(
     },
     V[22]: {"一次写 64 首": change(**QUICK, then=WRITE_64)},
     V[24]: {"文件": change(**QUICK, then=FILE_SIZE)},
+    V[25]: {"keep = 1.0": change(swapped=BIRTH, keep=1.0, then=MOVED)},
     V[26]: {"辛弃疾": change(poet="辛弃疾"), **{f"rank = {n}": change(rank=n) for n in (1, 32)}},
     V[27]: {f"beta = {value}": change(beta=value) for value in (0.01, 1.0)},
     V[28]: {
@@ -589,6 +597,16 @@ SECTIONS = {
         ("自测：base.pth 有多大", lambda r: (
             lambda size, n: f"{n:,} 个参数 × 4 字节 = {4 * n / 1e6:.1f} MB；文件是 {size / 1e6:.1f} MB。共用的矩阵只存一份。多出来的是词表和文件格式。"
         )(int(r.notes(V[24], "文件")), r.parameters(V[24]))),
+    ],
+    V[25]: [
+        ("试试：keep 改成 1.0", lambda r: (
+            after_rows(r, V[25], {"0.7": None, "1.0": "keep = 1.0"}, "keep")
+            + "\n\n学的要求里几乎样样都有，只给词牌的没见过几回：合律、正文 loss 都差了；藏头回回都练，听得更好。"
+        )),
+        ("自测：①、②、③ 的嵌入还学得到吗", lambda r: (
+            lambda symbols, others: "学得到。loss 不算它，可后面的字要看它，k、v 从它的嵌入来，梯度就传回来了。另一头，嵌入和 lm_head 是同一张表，"
+            f"它从来不是答案，打分总被压低，也推着它动。量一量（keep = 1.0 那一回），学完离出生时多远（和出生时的长短比）：①–⑲ 平均 {symbols}，原有的字 {others}。"
+        )(*r.notes(V[25], "keep = 1.0").split())),
     ],
     V[26]: [
         ("试试：换一位词人，rank 改成 1、32", lambda r: (
