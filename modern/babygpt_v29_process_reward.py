@@ -362,7 +362,7 @@ reference = copy.deepcopy(model)  # 起点，冻住
 rhyme_optimizer = torch.optim.AdamW(model.parameters(), lr=rhyme_learning_rate, fused=True)
 start_time = time.perf_counter()
 for step in range(rhyme_iters):
-    warmup = min(1, (step + 1) / 100)
+    warmup = min(1, (step + 1) / 100)  # 和下面一样：头 100 步由慢到快，再慢慢减到 0
     decay = 0.5 * (1 + math.cos(math.pi * step / rhyme_iters))
     rhyme_optimizer.param_groups[0]["lr"] = rhyme_learning_rate * warmup * decay
     # 抽 B 首真词，从各自的头一个字起，(B,)

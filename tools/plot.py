@@ -240,16 +240,16 @@ def frontier(tried, results, naive):
     naive：奖励里直接加押韵的那一回的分数。分数见 form.py。
     """
     style()
-    keys = ("rhyme", "repeated", "attested", "rare")
-    points = []
+    points = []  # [押韵, 韵字重复, 合律, 罕用韵字]
+    kept = lambda form: [form["rhyme"], form["repeated"], form["practised"]["attested"], form.get("rare")]  # noqa: E731
     for one in tried:
         if one["script"] == "v29" and "form" in one:
-            points.append([*(one["form"][key] for key in keys[:2]), one["form"]["practised"]["attested"], one["form"].get("rare")])
+            points.append(kept(one["form"]))
         elif one["script"] == "v29" and "scores" in one:
             scores = one["scores"]  # scores_are：合律、没练的、押韵、韵字重复……罕用字在最后
             points.append([scores[2], scores[3], scores[0], scores[-1]])
     points = [point for point in points if point[3] is not None]  # 没量罕用字的，说不准老不老实
-    points.append([naive["rhyme"], naive["repeated"], naive["practised"]["attested"], naive.get("rare")])
+    points.append(kept(naive))
     figure, columns = plt.subplots(1, 2, figsize=(11, 4.6), sharex=True, layout="constrained")
     hacked = [point[1] > BARS["repeated"] or (point[3] or 0) > BARS["rare"] for point in points]
     for axes, k, label in ((columns[0], 1, "韵字重复"), (columns[1], 2, "合律：练过的词牌")):
