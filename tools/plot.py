@@ -170,13 +170,15 @@ def stages(scores, baselines):
         for k, runs in enumerate(scores.values()):
             values = [one[key] for one in runs if one.get(key) is not None]
             if values and (key == "attested" or statistics.mean(one["attested"] for one in runs) >= 0.025):
-                points.append((k, statistics.mean(values)))
+                mean = statistics.mean(values)
+                points.append((k, mean))
                 axes.plot([k, k], [min(values), max(values)], color=color, linewidth=2)
+                beside = max(values) if offset[1] > 0 else mean  # 写在上面的，别压着竖线
+                axes.annotate(f"{mean:.0%}", (k, beside), xytext=offset, textcoords="offset points", ha="center", color=color, fontsize=9.5)
         axes.plot(*zip(*points), "o-", color=color, linewidth=2, markersize=6)
-        for k, mean in points:
-            axes.annotate(f"{mean:.0%}", (k, mean), xytext=offset, textcoords="offset points", ha="center", color=color, fontsize=9.5)
-        axes.annotate(label, (last, points[-1][1]), xytext=(40, 0), textcoords="offset points", va="center", color=color)
-        axes.axhline(baselines["form_of_real_poems"][key], color=color, linestyle=":", linewidth=1)
+        real = baselines["form_of_real_poems"][key]
+        axes.annotate(f"{label}\n真词 {real:.0%}", (last, points[-1][1]), xytext=(46, 0), textcoords="offset points", va="center", color=color)
+        axes.axhline(real, color=color, linestyle=":", linewidth=1)
     axes.set_xticks(range(len(scores)), [STAGES[int(short(name)[1:])] for name in scores])
     axes.margins(x=0.08)
     axes.set_ylim(-0.08, 1.08)
@@ -234,10 +236,10 @@ BARS = {"repeated": 0.08, "rare": 0.15}  # 韵字重复、罕用韵字，多于�
 
 
 def frontier(tried, results, naive):
-    """画 docs/frontier.svg：押韵多少，各要拿什么来换；左边看韵字重复，右边看合律（练过的词牌）。
+    """画 docs/frontier.svg：押韵多少，各要拿什么来换：韵字重复、罕用韵字、合律（练过的词牌），一栏一样。
 
     tried：tried.json 的 after，一个点一次试验，没打分的、没量罕用字的不画；results：{"v28": 分数, "v29": 分数}，几个种子的平均；
-    naive：奖励里直接加押韵的那一回的分数。分数见 form.py。
+    naive：奖励里直接加押韵的那一回的分数，罕用韵字没量。分数见 form.py。
     """
     style()
     points = []  # [押韵, 韵字重复, 合律, 罕用韵字]
@@ -250,16 +252,17 @@ def frontier(tried, results, naive):
             points.append([scores[2], scores[3], scores[0], scores[-1]])
     points = [point for point in points if point[3] is not None]  # 没量罕用字的，说不准老不老实
     points.append(kept(naive))
-    figure, columns = plt.subplots(1, 2, figsize=(11, 4.6), sharex=True, layout="constrained")
+    figure, columns = plt.subplots(1, 3, figsize=(13, 4.4), sharex=True, layout="constrained")
     hacked = [point[1] > BARS["repeated"] or (point[3] or 0) > BARS["rare"] for point in points]
-    for axes, k, label in ((columns[0], 1, "韵字重复"), (columns[1], 2, "合律：练过的词牌")):
-        for color, name, chosen in ((BLUE, "老实的", False), (RED, "钻空子的：重复，或者躲进罕用字", True)):
-            shown = [(point[0], point[k]) for point, flag in zip(points, hacked) if flag == chosen]
-            axes.plot(*zip(*shown), "o", color=color, markersize=7, label=f"{name}，{len(shown)} 次")
-        for name, scores in results.items():
-            at = (scores["rhyme"], scores["repeated"] if k == 1 else scores["practised"])
-            axes.plot(*at, "D", color=INK, markersize=8)
-            axes.annotate(name, at, xytext=(8, 6), textcoords="offset points")
+    for axes, k, key, label in zip(columns, (1, 3, 2), ("repeated", "rare", "practised"), ("韵字重复", "罕用韵字", "合律：练过的词牌")):
+        for color, name, chosen in ((BLUE, "老实的", False), (RED, "钻空子的", True)):
+            shown = [(point[0], point[k]) for point, flag in zip(points, hacked) if flag == chosen and point[k] is not None]
+            axes.plot(*zip(*shown), "o", color=color, markersize=7, alpha=0.75, label=f"{name}，{hacked.count(chosen)} 次")
+        for number, (name, scores) in enumerate(results.items()):
+            axes.plot(scores["rhyme"], scores[key], "D", color=INK, markersize=8, label="" if number else "各版，三个种子的平均")
+            axes.annotate(name, (scores["rhyme"], scores[key]), xytext=(0, 9), textcoords="offset points", ha="center")
+        if key in BARS:
+            axes.axhline(BARS[key], color=GREY, linestyle=":", linewidth=1)
         axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0))
         axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0))
         axes.set(xlabel="押韵（没说押哪一部）", title=label)
@@ -267,3 +270,29 @@ def frontier(tried, results, naive):
         axes.set_axisbelow(True)
     columns[0].legend(frameon=False, loc="upper left")
     save(figure, ROOT / "docs" / "frontier.svg")
+
+
+def emerge(record):
+    """画 docs/emerge.svg：左边，韵脚上该押的那一部的概率、写出来的词押韵几成，随步数怎样变；右边，韵脚和别的字的 loss。
+
+    record：docs/emerge.json 的内容（见 emerge.py）。
+    """
+    style()
+    points = record["points"]
+    column = lambda key: list(zip(*[(point["step"], point[key]) for point in points if key in point]))  # noqa: E731
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
+    for key, label, color, mark in (
+        ("rhyme", "写出来的词，韵脚落在同一部", "#146c2e", "o-"), ("right", "读真词，给该押的那一部", RED, "-"), ("chance", "同样的地方，给别的词押的部", GREY, "-"),
+    ):
+        steps, values = column(key)
+        left.plot(steps, values, mark, color=color, linewidth=2, markersize=5, label=f"{label}，最后 {values[-1]:.0%}")
+    left.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
+    left.set_ylim(0, None)
+    left.set(xlabel="训练步数", title="押韵")
+    left.legend(frameon=False, loc="upper left", fontsize=9.5)
+    for key, label, color in (("loss_ends", "韵脚（第二个起）", RED), ("loss_rest", "别的字", BLUE)):
+        steps, values = column(key)
+        right.plot(steps[1:], values[1:], color=color, linewidth=2, label=f"{label}，最后 {values[-1]:.2f}")
+    right.set(xlabel="训练步数", ylabel="loss（nat/字）", title="没学过的词，平均每个字")
+    right.legend(frameon=False)
+    save(figure, ROOT / "docs" / "emerge.svg")
