@@ -52,7 +52,7 @@ except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt，请把它放在脚本的上一层文件夹里，并存成 UTF-8 编码。（{error}）")
 try:  # 一行一个字，和它的几种读音：声调、词林正韵的第几部
     readings = Path(__file__).with_name("yun.txt").read_text(encoding="utf-8").splitlines()
-except OSError as error:
+except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 yun.txt，它该和脚本在同一个文件夹里。（{error}）")
 try:
     base = torch.load(Path(__file__).with_name("sft.pth"), map_location=device, weights_only=True)
@@ -74,7 +74,7 @@ class Tokenizer:  # 字 ↔ 编号：模型只认得数字
         return "".join(self.chars[i] for i in ids)
 
 tokenizer = Tokenizer(text)
-symbols = "〈〉①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲韵藏头 "  # 要求里用的记号：头、尾，19 个韵部……
+symbols = "〈〉①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲韵藏头 "  # 要求里用的记号：头、尾，19 个韵部（①是第 1 部），……
 tokenizer.chars += [ch for ch in symbols if ch not in tokenizer.stoi]  # 语料里没有的，接在词表的末尾
 tokenizer.stoi = {ch: i for i, ch in enumerate(tokenizer.chars)}
 if chars != tokenizer.chars[:len(chars)]:
@@ -95,9 +95,6 @@ n_train = int(len(text) * train_data_ratio)
 if min(n_train, len(text) - n_train) <= block_size:
     raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
                      f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
-unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
-if unknown:
-    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
 
 rhymes = {}  # 字 -> 它在哪几部
 for line in readings:
@@ -137,12 +134,17 @@ def make_pairs(poems):  # 一对接一对，连成 (2, N)：字，和要学的�
     return torch.tensor([ids, answers], device=device), starts
 
 train_poems, val_poems = read(text[:n_train]), read(text[n_train:])
+common = [tune for tune, _ in Counter(poem[0] for poem in train_poems).most_common(20)]  # 最常见的词牌
+held_out = common[2::3]  # 其中 6 个，v27 起不拿来练，只拿来考
 by_poet = [[poem for poem in poems if poem[1].split(" ")[-1] == poet] for poems in (train_poems, val_poems)]
 train_data, train_starts = make_pairs(by_poet[0])  # 只要这位词人的，(2, N), (首数,)
 val_data, val_starts = make_pairs(by_poet[1])  # (2, N), (首数,)
 poem_starts = {"train": train_starts, "val": val_starts}
 if not all(map(len, poem_starts.values())):
     raise SystemExit("ci.txt 里的篇太少，或者篇与篇之间没有空行：训练集、验证集里，空行之后都得还有一篇。")
+unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
+if unknown:
+    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
 prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
 
 # ---------- 模型 ----------
@@ -264,7 +266,7 @@ class BabyGPT(nn.Module):
                 break
         return idx
 
-def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案 y 就是 x 往后错一个字
+def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案 y 往后错一个字
     index = starts[:, None] + torch.arange(block_size, device=device)  # (B, 1) + (T,) -> (B, T)
     return data[0, index], data[1, index + 1]  # (B, T), (B, T)
 
@@ -283,8 +285,6 @@ def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：哪�
 shapes = {}  # 词牌 -> 训练集里它有过的句长
 for tune, _, body in train_poems:
     shapes.setdefault(tune, set()).add(shape(body))
-common = [tune for tune, _ in Counter(poem[0] for poem in train_poems).most_common(20)]  # 最常见的词牌
-held_out = common[2::3]  # 其中 6 个，v27 起不拿来练，只拿来考
 exam = [poem for poem in val_poems if poem[0] in common and rhyme(poem[2])][:40]  # 没学过的词，用它们的要求
 
 def write(question, count):  # 同一个要求写 count 首：编号 (count, T)，和去掉了要求的文字
@@ -311,11 +311,11 @@ def examine():  # 只给词牌，各写 10 首，几成合律；样样都要，�
                        sum(rhyme(body) in rhymes.get(ch, ()) for ch in ends) / max(1, len(ends))])
     seen, unseen = [[forms[tune] for tune in common if (tune in held_out) == flag] for flag in (False, True)]
     columns = dict(zip(("合律", "那六个", "藏头", "韵部"), (seen, unseen, *zip(*obeyed))))
-    return {name: sum(column) / len(column) for name, column in columns.items()}
+    return {name: sum(column) / max(1, len(column)) for name, column in columns.items()}
 
 # ---------- 训练 ----------
 model = BabyGPT().to(device)
-weight = model.lm_head.weight.detach().clone()  # 新记号的嵌入，留着随机的；原有的字，用底座的，(V, C)
+weight = model.lm_head.weight.detach().clone()  # 起点没有的记号，嵌入留着随机的；有的，用起点的，(V, C)
 weight[:len(chars)] = base["model"]["lm_head.weight"]
 model.load_state_dict({**base["model"], "token_embedding.weight": weight, "lm_head.weight": weight})
 # AdamW 比 SGD 多三样：动量（沿用前几步的方向）、每个参数各有步长、权重衰减（每步往 0 拉一点）

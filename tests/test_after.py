@@ -405,10 +405,12 @@ class TestProcessReward:
         number = namespace["symbols"].index(rhyme(body))
         ends = [k - 1 for k, ch in enumerate(body) if ch == "。"]
         assert len(ends) == 3 and [body[k] for k in ends] == ["江", "窗", "双"]
-        assert mark(True, body) == [number if k in ends else -1 for k in range(len(body))]
-        assert mark(False, body) == [number if k in ends[1:] else -1 for k in range(len(body))], "没要哪一部，头一个韵脚随它"
+        tune, held = namespace["common"][0], namespace["held_out"][0]
+        assert mark(True, tune, body) == [number if k in ends else -1 for k in range(len(body))]
+        assert mark(False, tune, body) == [number if k in ends[1:] else -1 for k in range(len(body))], "没要哪一部，头一个韵脚随它"
+        assert mark(True, held, body) == [-2 if k in ends else -1 for k in range(len(body))], "留着考的词牌，韵脚跳过"
         for body in ("春江。\n风月。\n花心。", "春江", ""):  # 押的不是一部；一个韵脚也没有
-            assert rhyme(body) == "" and mark(True, body) == [-1] * len(body)
+            assert rhyme(body) == "" and mark(True, tune, body) == [-1] * len(body)
 
     def test_every_mark_stands_before_a_full_stop(self, namespace):
         """数据里的三行对得齐：记号下面的字，后面都是句号；题目、要求、没练的词牌里一个也没有。"""
@@ -477,22 +479,26 @@ class TestProcessReward:
             gain = got - namespace["reference"](x, x)[0][0, 3].log_softmax(-1)
         assert gap(one, "，") == pytest.approx(namespace["bonus"], abs=1e-3)
 
-    def test_credit_lands_on_the_rhymes_and_nowhere_else(self, namespace):
+    def test_credit_lands_on_the_rhymes_and_nowhere_else(self, tmp_path, checkpoints):
         """起步时模型就是起点：别处学的正是它自己，打分上的梯度是 0；韵脚上的不是。"""
-        x, y = namespace["get_batch"](namespace["train_data"], namespace["poem_starts"]["train"][:2])
-        marks = torch.full_like(y, -1)
-        place = int((y[0] >= 0).nonzero()[3])
-        marks[0, place] = namespace["symbols"].index(namespace["rhymes"]["江"][0])
-        logits = namespace["reference"](x, y)[0].detach().requires_grad_()
-        goal = namespace["best_probs"](x, y, marks)
-        loss = 0.0
-        for part in (y >= 0) & (marks < 0), marks >= 0:
-            loss += F.cross_entropy(logits[part], goal[part], reduction="sum") / max(1, part.sum())
-        loss.backward()
-        size = logits.grad.abs().amax(-1)
-        assert size[0, place] > 0.01
-        size[0, place] = 0
-        assert size.max() < 1e-6
+        script = changed(prepared(29, tmp_path, checkpoints, rhyme_iters=1, max_iters=0, batch_size=32),
+                         ("    loss.backward()\n    rhyme_optimizer", "    logits.retain_grad()\n    loss.backward()\n    rhyme_optimizer"),
+                         (".scatter(1, used, False)", ""),  # 小语料只有二十来个字，都用过了
+                         ('return name if count >= 0.8 * len(ends) else ""', 'return rhymes["天"][0]'))
+        namespace = helpers.load(script)
+        marks, size = namespace["marks"], namespace["logits"].grad.abs().amax(-1)  # (B, T)
+        assert (marks >= 0).sum() > 5 and size[marks >= 0].min() > 1e-4 and size[marks < 0].max() < 1e-6
+
+    def test_held_out_rhymes_are_skipped(self, tmp_path, checkpoints):
+        """留着考的词牌，韵脚上不管学成什么样，loss 都一样：既不教押，也不教不押。"""
+        losses = []
+        for change in ("", ".index_put((marks == -2,), torch.tensor(1e3))"):
+            script = changed(prepared(29, tmp_path / str(len(losses)), checkpoints, rhyme_iters=1, max_iters=0, batch_size=32),
+                             ('reduction="none").view_as(y)', f'reduction="none").view_as(y){change}'),
+                             ('return name if count >= 0.8 * len(ends) else ""', 'return rhymes["天"][0]'))
+            namespace = helpers.load(script)
+            losses.append(namespace["loss"].item())
+        assert losses[0] == losses[1] and (namespace["marks"] == -2).sum() > 5
 
     def test_no_rhyme_at_all(self, tmp_path, checkpoints):
         """一个韵脚也没有的语料：照样跑完，loss 是个数。"""
@@ -508,7 +514,7 @@ class TestProcessReward:
         namespace = helpers.load(script)
         y, marks, logits, goal = (namespace[key] for key in ("y", "marks", "logits", "goal"))  # 最后一步的
         each = -(goal * logits.log_softmax(-1)).sum(-1)  # (B, T)
-        assert namespace["loss"].item() == pytest.approx((each[(y >= 0) & (marks < 0)].mean() + each[marks >= 0].mean()).item(), rel=1e-4)
+        assert namespace["loss"].item() == pytest.approx((each[(y >= 0) & (marks == -1)].mean() + each[marks >= 0].mean()).item(), rel=1e-4)
         x, y, marks = self.batch(namespace, namespace["val_data"], namespace["poem_starts"]["val"][:4])
         right = namespace["members"][namespace["symbols"].index(namespace["rhymes"]["天"][0])]
         with torch.no_grad():
@@ -523,6 +529,13 @@ def test_learning_rate_too_high_is_one_sentence(name, tmp_path, checkpoints):
     """模型里成了 nan：不管是评估、还是练到一半要写词时才碰上，都是一句话，不报一屏错。"""
     with pytest.raises(SystemExit, match="learning_rate 太大"):
         helpers.load(prepared(helpers.number(name), tmp_path, checkpoints, learning_rate=1e30, max_iters=30, eval_interval=10))
+
+
+def test_fewer_tunes_than_the_exam_wants(tmp_path, checkpoints):
+    """换了自己的文本，“词牌”只有两种，没有留着考的：照样跑完。"""
+    corpus = poems().replace("鹧鸪天 ", "浣溪沙 ")
+    namespace = helpers.load(prepared(25, tmp_path, checkpoints, corpus=corpus + "鹧鸪\n天\n\n", max_iters=0))
+    assert namespace["held_out"] == [] and namespace["figures"]["那六个"] == 0
 
 
 def test_needs_the_base_first(tmp_path):

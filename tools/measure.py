@@ -229,10 +229,11 @@ def stale_records(results):
     """results、拆概念、“试试”里要重量的，一句一条：[str, …]。"""
     import ablate  # 它们也用这个模块
     import answers
+    import emerge
     import ship
     import variants
 
-    found = [f"{name}：{reason}，请运行 python tools/measure.py {name}" for name, reason in changed(results)] + ship.stale(results)
+    found = [f"{name}：{reason}，请运行 python tools/measure.py {name}" for name, reason in changed(results)] + ship.stale(results) + emerge.stale()
     for tool in (ablate, answers):
         for name, label in variants.stale(variants.load(tool.OUTPUT), tool.VARIANTS):
             found.append(f"{name}，{label}：要重量，请运行 python tools/{tool.__name__}.py {name}")
@@ -529,11 +530,11 @@ def measure(results, names, seeds):
 
 
 def reached(results):
-    """v28、v29 各种子的平均：{"v28": {"rhyme", "repeated", "practised"}, …}，单位都是占几成。"""
+    """v28、v29 各种子的平均：{"v28": {"rhyme", "repeated", "rare", "practised"}, …}，单位都是占几成。"""
     found = {}
     for number in (28, 29):
         forms = [run["form"] for run in results["scripts"][V[number]]["runs"]]
-        found[f"v{number}"] = {key: statistics.mean(form[key] for form in forms) for key in ("rhyme", "repeated")}
+        found[f"v{number}"] = {key: mean_or_none(form.get(key) for form in forms) for key in ("rhyme", "repeated", "rare")}
         found[f"v{number}"]["practised"] = statistics.mean(form["practised"]["attested"] for form in forms)
     return found
 
