@@ -273,7 +273,7 @@ def frontier(tried, results, naive):
 
 
 def emerge(record):
-    """画 docs/emerge.svg：左边，韵脚上该押的那一部的概率、写出来的词押韵几成，随步数怎样变；右边，韵脚和别的字的 loss。
+    """画 docs/emerge.svg：左边，读真词时韵脚上该押的那一部的概率，写出来的词押韵几成，随步数怎样变；右边，韵脚和别的字的 loss。
 
     record：docs/emerge.json 的内容（见 emerge.py）。
     """
@@ -282,17 +282,21 @@ def emerge(record):
     column = lambda key: list(zip(*[(point["step"], point[key]) for point in points if key in point]))  # noqa: E731
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
     for key, label, color, mark in (
-        ("rhyme", "写出来的词，韵脚落在同一部", "#146c2e", "o-"), ("right", "读真词，给该押的那一部", RED, "-"), ("chance", "同样的地方，给别的词押的部", GREY, "-"),
+        ("rhyme", "写出来的词，押同一部的", "#146c2e", "o-"), ("right", "读真词，给该押的那一部", RED, "-"),
+        ("chance", "同样的地方，给别的词押的部", GREY, "-"),
     ):
         steps, values = column(key)
-        left.plot(steps, values, mark, color=color, linewidth=2, markersize=5, label=f"{label}，最后 {values[-1]:.0%}")
-    left.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
-    left.set_ylim(0, None)
-    left.set(xlabel="训练步数", title="押韵")
+        left.plot(steps, values, mark, color=color, linewidth=2, markersize=5, label=f"{label}：{values[-1]:.0%}")
+    if record["base"]:
+        base = statistics.mean(one["right"] for one in record["base"])
+        left.axhline(base, color=RED, linestyle=":", linewidth=1, label=f"v24，读真词：{base:.0%}")
+    left.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0))
+    left.set_ylim(0, 0.8)
+    left.set(xlabel="训练步数", title="押韵（图例里是最后的数）")
     left.legend(frameon=False, loc="upper left", fontsize=9.5)
     for key, label, color in (("loss_ends", "韵脚（第二个起）", RED), ("loss_rest", "别的字", BLUE)):
         steps, values = column(key)
-        right.plot(steps[1:], values[1:], color=color, linewidth=2, label=f"{label}，最后 {values[-1]:.2f}")
+        right.plot(steps[1:], values[1:], color=color, linewidth=2, label=f"{label}：{values[-1]:.2f}")
     right.set(xlabel="训练步数", ylabel="loss（nat/字）", title="没学过的词，平均每个字")
     right.legend(frameon=False)
     save(figure, ROOT / "docs" / "emerge.svg")
