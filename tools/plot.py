@@ -254,13 +254,15 @@ def frontier(tried, results, naive):
     points.append(kept(naive))
     figure, columns = plt.subplots(1, 3, figsize=(13, 4.4), sharex=True, layout="constrained")
     hacked = [point[1] > BARS["repeated"] or (point[3] or 0) > BARS["rare"] for point in points]
-    for axes, k, key, label in zip(columns, (1, 3, 2), ("repeated", "rare", "practised"), ("韵字重复", "罕用韵字", "合律：练过的词牌")):
+    for axes, k, key, label, beside in zip(
+        columns, (1, 3, 2), ("repeated", "rare", "practised"), ("韵字重复", "罕用韵字", "合律：练过的词牌"), ((0, 12), (0, -22), (20, -4)),
+    ):
         for color, name, chosen in ((BLUE, "老实的", False), (RED, "钻空子的", True)):
             shown = [(point[0], point[k]) for point, flag in zip(points, hacked) if flag == chosen and point[k] is not None]
             axes.plot(*zip(*shown), "o", color=color, markersize=7, alpha=0.75, label=f"{name}，{hacked.count(chosen)} 次")
         for number, (name, scores) in enumerate(results.items()):
             axes.plot(scores["rhyme"], scores[key], "D", color=INK, markersize=8, label="" if number else "各版，三个种子的平均")
-            axes.annotate(name, (scores["rhyme"], scores[key]), xytext=(0, 9), textcoords="offset points", ha="center")
+            axes.annotate(name, (scores["rhyme"], scores[key]), xytext=beside, textcoords="offset points", ha="center")
         if key in BARS:
             axes.axhline(BARS[key], color=GREY, linestyle=":", linewidth=1)
         axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0))
