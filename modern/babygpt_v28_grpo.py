@@ -1,8 +1,9 @@
 """v28：GRPO（强化学习）。不给答案，只给分数：一个要求写 16 首，比这一组的平均写得好的多写，差的少写。
 
 改动：接着 sft.pth 学。每步抽几个词牌，各写一组，程序打分；分数减去全组的平均，就是这一首每个字的“优势”，
-      loss 是 -优势 × ln P(写的字)。论文（arXiv:2402.03300）里还有三样，这里不要：除以组内的标准差（会偏心
-      太难、太易的题），clip（样文学几遍时，防走太远；这里只学一遍），KL（拉住，别离起点太远；这里步子小）。
+      loss 是 -优势 × ln P(写的字)。论文（arXiv:2402.03300）里还有四样，这里不要：除以组内的标准差（会偏心
+      太难、太易的题），各首按自己的字数平均（短的，每个字更重），clip（写的词学几遍时，防走太远；这里只学
+      一遍），KL（拉住，别离起点太远；这里步子小）。
 运行：python modern/babygpt_v28_grpo.py（先要有 v25 存下的 sft.pth）
 预期：2 核 CPU 约 8 分钟，验证 loss 约 3.55
 看什么：合律升得多快；没练的那六个词牌，跟不跟着升；真词的 loss（val loss）升了多少。
@@ -90,6 +91,8 @@ if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
     raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
 if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
     raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
+if type(group_size) is not int or group_size < 2:
+    raise SystemExit(f"group_size = {group_size!r} 不行，一组里要比得出好坏，请改成不小于 2 的整数。")
 n_train = int(len(text) * train_data_ratio)
 if min(n_train, len(text) - n_train) <= block_size:
     raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
@@ -285,7 +288,7 @@ def judge(tune, answer):  # 合律吗：写完了，是这个词牌，句长它�
     header, _, body = answer.split("\n\n")[0].partition("\n")
     return "\n\n" in answer and header.split(" ")[0] == tune and shape(body) in shapes[tune]
 
-def reward(tune, answer):  # 得几分：写对的开头占全首的几成；全首合律，再加 1
+def reward(tune, answer):  # 得几分：写对的开头占它写的几成（一句就停也行）；合律，再加 1
     header, _, body = answer.split("\n\n")[0].partition("\n")
     lengths, right = shape(body), 0
     while right < len(lengths) and lengths[:right + 1] in beginnings[tune]:
@@ -323,7 +326,7 @@ print(f"设备 {device}，词表 {vocab_size} 字，参数 {sum(p.numel() for p 
 print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
 
 best, best_form = None, -1.0
-score, flat, length = 0.0, 0, 0.0  # 上一步：平均分、有几组分数全一样、平均几个字
+score, flat, length = 0.0, 0, 0.0  # 上一步：平均分（满分 2）、有几组分数全一样、平均几个字
 start_time = time.perf_counter()
 eval_seconds = 0.0
 for step in range(max_iters + 1):
@@ -358,7 +361,7 @@ for step in range(max_iters + 1):
         y = answer_only(question, idx, answers)  # (G, T-1)
         logits, _ = model(idx[:, :-1], y)  # (G, T-1, V)
         log_probs = -F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")  # (G*(T-1),)
-        # 除以一个常数，不按各首自己的字数平均：长的、短的，每个字一样重。()
+        # 除以一个常数（一首约 100 字），不按各首自己的字数平均：长的、短的，每个字一样重。()
         loss = -(advantages[:, None] * log_probs.view_as(y)).sum() / (batch_size * group_size * 100)
         loss.backward()
         score += rewards.mean().item() / batch_size

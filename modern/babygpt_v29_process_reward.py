@@ -95,6 +95,10 @@ if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
     raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
 if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
     raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
+if type(group_size) is not int or group_size < 2:
+    raise SystemExit(f"group_size = {group_size!r} 不行，一组里要比得出好坏，请改成不小于 2 的整数。")
+if type(rhyme_iters) is not int or rhyme_iters < 0:
+    raise SystemExit(f"rhyme_iters = {rhyme_iters!r} 不行，请改成不小于 0 的整数。")
 n_train = int(len(text) * train_data_ratio)
 if min(n_train, len(text) - n_train) <= block_size:
     raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
@@ -297,7 +301,7 @@ def judge(tune, answer):  # 合律吗：写完了，是这个词牌，句长它�
     header, _, body = answer.split("\n\n")[0].partition("\n")
     return "\n\n" in answer and header.split(" ")[0] == tune and shape(body) in shapes[tune]
 
-def reward(tune, answer):  # 得几分：写对的开头占全首的几成；全首合律，再加 1
+def reward(tune, answer):  # 得几分：写对的开头占它写的几成（一句就停也行）；合律，再加 1
     header, _, body = answer.split("\n\n")[0].partition("\n")
     lengths, right = shape(body), 0
     while right < len(lengths) and lengths[:right + 1] in beginnings[tune]:
@@ -387,7 +391,7 @@ for step in range(rhyme_iters):
 
 # 再练合律，办法和 v28 一样
 best, best_form = None, -1.0
-score, flat, length = 0.0, 0, 0.0  # 上一步：平均分、有几组分数全一样、平均几个字
+score, flat, length = 0.0, 0, 0.0  # 上一步：平均分（满分 2）、有几组分数全一样、平均几个字
 start_time = time.perf_counter()
 eval_seconds = 0.0
 for step in range(max_iters + 1):
@@ -422,7 +426,7 @@ for step in range(max_iters + 1):
         y = answer_only(question, idx, answers)  # (G, T-1)
         logits, _ = model(idx[:, :-1], y)  # (G, T-1, V)
         log_probs = -F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")  # (G*(T-1),)
-        # 除以一个常数，不按各首自己的字数平均：长的、短的，每个字一样重。()
+        # 除以一个常数（一首约 100 字），不按各首自己的字数平均：长的、短的，每个字一样重。()
         loss = -(advantages[:, None] * log_probs.view_as(y)).sum() / (batch_size * group_size * 100)
         loss.backward()
         score += rewards.mean().item() / batch_size

@@ -531,6 +531,18 @@ def test_learning_rate_too_high_is_one_sentence(name, tmp_path, checkpoints):
         helpers.load(prepared(helpers.number(name), tmp_path, checkpoints, learning_rate=1e30, max_iters=30, eval_interval=10))
 
 
+@pytest.mark.parametrize("number, setting, value", [
+    (28, "group_size", 1), (28, "group_size", 8.0), (28, "group_size", "16"), (29, "group_size", 1), (29, "rhyme_iters", -1), (29, "rhyme_iters", 8e2),
+])
+def test_own_settings_are_checked(number, setting, value, tmp_path, checkpoints):
+    with pytest.raises(SystemExit, match=rf"^{setting} = .* 不行"):
+        helpers.load(prepared(number, tmp_path, checkpoints, **{setting: value}))
+
+
+def test_may_skip_the_rhymes(version):
+    assert math.isfinite(version(29, rhyme_iters=0, max_iters=0)["losses"]["val"])
+
+
 def test_fewer_tunes_than_the_exam_wants(tmp_path, checkpoints):
     """换了自己的文本，“词牌”只有两种，没有留着考的：照样跑完。"""
     corpus = poems().replace("鹧鸪天 ", "浣溪沙 ")
