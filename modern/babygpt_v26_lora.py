@@ -331,7 +331,7 @@ print(f"只学其中 {sum(p.numel() for p in adapters.values()):,} 个，{poet}�
 print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
 
 x, y = get_batch(train_data, poem_starts["train"][:1])  # (1, T), (1, T)
-for name, row in ("读", x[0]), ("学", y[0]):  # 上下对着看：读到“〉”，才学下一个字
+for name, row in ("读", x[0]), ("学", y[0]):  # 各 (T,)；上下对着看：从“〉”后面学起
     line = "".join("＿" if i < 0 else tokenizer.chars[i] for i in row[:50])
     print(name, line.replace("\n", "／").replace(" ", "　"))
 

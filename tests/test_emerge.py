@@ -68,12 +68,12 @@ def test_refuses_what_was_learned_by_other_code(run, monkeypatch, small):
 
 
 def test_probe_by_hand():
-    """三部，各三个字：全猜中、全猜错、瞎猜。"""
+    """三部，各三个字：只写一部、瞎猜、跟着前一个韵脚。"""
     members = torch.zeros(3, 10)
     for k in range(3):
         members[k, 3 * k:3 * k + 3] = 1
-    ids = torch.tensor([[9, 0, 9, 1]])
-    asked = [(ids, [3], 0), (ids + 0, [3], 0), (torch.tensor([[9, 3, 9, 4]]), [3], 1)]  # 韵脚是第 3 个字；押第 0、0、1 部
+    ids, other = torch.tensor([[9, 0, 9, 1]]), torch.tensor([[9, 3, 9, 4]])
+    asked = [(ids, [3], 0), (ids, [3], 0), (other, [3], 1)]  # 韵脚是第 3 个字；押第 0、0、1 部
 
     def model(scores):
         return lambda x, y: (scores.expand(1, x.shape[1], 10), None)
