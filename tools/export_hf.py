@@ -13,10 +13,19 @@ from pathlib import Path
 import torch
 
 NAMES = {
-    "token_embedding": "model.embed_tokens", "blocks": "model.layers", "ln1": "input_layernorm", "ln2": "post_attention_layernorm",
-    "ln_f": "model.norm", "attention.query": "self_attn.q_proj", "attention.key": "self_attn.k_proj",
-    "attention.value": "self_attn.v_proj", "attention.proj": "self_attn.o_proj", "attention.q_norm": "self_attn.q_norm",
-    "attention.k_norm": "self_attn.k_norm", "feed_forward.gate": "mlp.gate_proj", "feed_forward.up": "mlp.up_proj",
+    "token_embedding": "model.embed_tokens",
+    "blocks": "model.layers",
+    "ln1": "input_layernorm",
+    "ln2": "post_attention_layernorm",
+    "ln_f": "model.norm",
+    "attention.query": "self_attn.q_proj",
+    "attention.key": "self_attn.k_proj",
+    "attention.value": "self_attn.v_proj",
+    "attention.proj": "self_attn.o_proj",
+    "attention.q_norm": "self_attn.q_norm",
+    "attention.k_norm": "self_attn.k_norm",
+    "feed_forward.gate": "mlp.gate_proj",
+    "feed_forward.up": "mlp.up_proj",
     "feed_forward.down": "mlp.down_proj",
 }
 
@@ -32,16 +41,31 @@ def rename(weights):
 
 
 def qwen3(config, vocab_size, weights):
-    """config（base.pth 里的）、词表大小、权重 → transformers 的 Qwen3ForCausalLM（评估模式）。权重对不上就抛 RuntimeError。"""
+    """config（base.pth 里的）、词表大小、权重 → transformers 的 Qwen3ForCausalLM（评估模式）。
+    权重对不上就抛 RuntimeError。
+    """
     import transformers
 
     hidden_size = weights["blocks.0.feed_forward.up.weight"].shape[0]
-    theirs = transformers.Qwen3ForCausalLM(transformers.Qwen3Config(
-        vocab_size=vocab_size, hidden_size=config["n_embed"], intermediate_size=hidden_size, num_hidden_layers=config["n_layer"],
-        num_attention_heads=config["n_head"], num_key_value_heads=config["n_kv_head"], head_dim=config["n_embed"] // config["n_head"],
-        rope_parameters={"rope_type": "default", "rope_theta": 10000.0}, rms_norm_eps=1e-6, tie_word_embeddings=True,
-        max_position_embeddings=config["block_size"], attention_bias=False, bos_token_id=None, eos_token_id=None, pad_token_id=None,
-    ))
+    theirs = transformers.Qwen3ForCausalLM(
+        transformers.Qwen3Config(
+            vocab_size=vocab_size,
+            hidden_size=config["n_embed"],
+            intermediate_size=hidden_size,
+            num_hidden_layers=config["n_layer"],
+            num_attention_heads=config["n_head"],
+            num_key_value_heads=config["n_kv_head"],
+            head_dim=config["n_embed"] // config["n_head"],
+            rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+            rms_norm_eps=1e-6,
+            tie_word_embeddings=True,
+            max_position_embeddings=config["block_size"],
+            attention_bias=False,
+            bos_token_id=None,
+            eos_token_id=None,
+            pad_token_id=None,
+        )
+    )
     theirs.load_state_dict(rename(weights))
     return theirs.eval()
 
@@ -49,9 +73,14 @@ def qwen3(config, vocab_size, weights):
 def tokenizer_json(chars):
     """词表（[字, …]，次序就是编号）→ tokenizer.json 的内容（dict）：不归一、不加空格，一个字一段。"""
     return {
-        "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": None,
         "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "[\\s\\S]"}, "behavior": "Isolated", "invert": False},
-        "post_processor": None, "decoder": {"type": "Fuse"},
+        "post_processor": None,
+        "decoder": {"type": "Fuse"},
         "model": {"type": "WordLevel", "vocab": {char: k for k, char in enumerate(chars)}, "unk_token": chars[0]},
     }
 
@@ -74,7 +103,9 @@ def main():
         checkpoint = torch.load(arguments.checkpoint, map_location="cpu", weights_only=True)
         chars, config, model = checkpoint["chars"], checkpoint["config"], checkpoint["model"]
     except Exception as error:
-        raise SystemExit(f"读不出 {arguments.checkpoint}，请先运行 python modern/babygpt_v24_base.py。（{type(error).__name__}）") from None
+        raise SystemExit(
+            f"读不出 {arguments.checkpoint}，请先运行 python modern/babygpt_v24_base.py。（{type(error).__name__}）"
+        ) from None
     export({"chars": chars, "config": config, "model": model}, arguments.folder)
     print(f"写好了：{arguments.folder}")
 

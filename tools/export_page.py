@@ -4,12 +4,11 @@
     python tools/export_page.py                 # 全部；没有权重的版本，先照脚本训练一遍（种子 42）
     python tools/export_page.py --only v3 v11   # 只导出这几版的模型，别的用上次导出的
     python tools/export_page.py --write         # 不训练，不导出模型，只重写别的文件（改了说明、重量了之后）
-    python tools/export_page.py --check         # 哪些过时了（连 look.py 画的图）？有就逐个列出，退出码 1
     python tools/export_page.py --short 60      # 开发用：各训练 60 步，写到别的文件夹（--output 可换）
 
-一版一个 ONNX，由 torch.onnx 从脚本自己的模块导出。大的矩阵压成 8 位整数，一行（或一列）一个比例；压过之后，在没学过的文字上
-和 PyTorch 的平均 KL 超过 BOUND 的，改成 16 位浮点。图里头几步把它们还原成 32 位，ONNX Runtime 载入时就算好了，
-之后和没压过的一样快；激活不压，所以准。
+一版一个 ONNX，由 torch.onnx 从脚本自己的模块导出。大的矩阵压成 8 位整数，一行（或一列）一个比例；压过之后，
+在没学过的文字上和 PyTorch 的平均 KL 超过 BOUND 的，改成 16 位浮点。图里头几步把它们还原成 32 位，
+ONNX Runtime 载入时就算好了，之后和没压过的一样快；激活不压，所以准。
 """
 
 import argparse
@@ -18,25 +17,22 @@ import collections
 import hashlib
 import json
 import logging
-import os
 import re
 import warnings
 
+import course
 import form
-import kept
-import look
-import measure
 import prosody
-import scripts
-from kept import SAME, identity, source
-from scripts import AFTER, MODERN, ROOT, V, VERSIONS
+import records
+import results
+import runner
+from course import AFTER, BY_FILE, ROOT, source
 
 PUBLIC = ROOT / "page" / "public"
-WITH_MODEL = [name for number, name in V.items() if number in {*range(1, 12), 13, 16, 20, 21, 24, 25, 28, 29}]  # 第二段路只要差得最多的
-BIGRAM = "simplebigrammodel_torch.py"
-COURSE = [BIGRAM, *VERSIONS, *MODERN, *AFTER]
-BEFORE = {13: 11, 27: 25, 28: 25}  # 改动不是和前一个号码比的
-NEIGHBOURS = (V[1], V[11])  # 比谁的嵌入
+WITH_MODEL = course.files(page=True)
+BIGRAM = course.BY_ID["bigram"].file
+COURSE = [BIGRAM, *course.V.values()]
+NEIGHBOURS = course.shown(course.NEIGHBOURS)  # 比谁的嵌入
 FACES, NEAREST, CANDIDATES = 300, 10, 2000  # 最常见的几个汉字，各要几个近邻，在最常见的几个里找（再少见的，没学到什么）
 BOUND = 0.01  # 压过的模型和 PyTorch 的平均 KL，最多这么多 nat
 POSITIONS = 256  # 在这么多个位置上比
@@ -47,32 +43,16 @@ SMALL = 1024  # 不到这么多个数的矩阵不压
 MODEL_BYTES, TOTAL_BYTES = 3_000_000, 35_000_000
 
 
-def write(path, content):
-    """把 content（bytes）写到 path（Path）：先写旁边再换名；一样的不动。"""
-    if path.exists() and path.read_bytes() == content:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
-
-
 def encoded(content):
     """JSON（bytes）：同样的内容总是同样的字节。"""
     return (json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
 
 
-def read(path, default):
-    """path（Path）里的 JSON；没有、不完整，就是 default。"""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return default
-
-
 # ---------- 模型 ----------
 def to_onnx(watched, block_size):
-    """Watched → ONNX（ModelProto，32 位浮点）：idx (1, T) 进，logits (1, V) 出，有注意力的再出 attention (层数, 头数, T, T)。"""
+    """Watched → ONNX（ModelProto，32 位浮点）：idx (1, T) 进，logits (1, V) 出，
+    有注意力的再出 attention (层数, 头数, T, T)。
+    """
     import torch
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -80,15 +60,24 @@ def to_onnx(watched, block_size):
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            watched, (idx,), dynamo=True, opset_version=20, verbose=False, input_names=["idx"],
-            output_names=["logits", "attention"][:len(watched(idx))],
-            dynamic_shapes=({1: torch.export.Dim("T", min=2, max=block_size)},),  # 导出时不许从 1 起；算的时候 1 也行（same 里比）
+            watched,
+            (idx,),
+            dynamo=True,
+            opset_version=20,
+            verbose=False,
+            input_names=["idx"],
+            output_names=["logits", "attention"][: len(watched(idx))],
+            dynamic_shapes=(
+                {1: torch.export.Dim("T", min=2, max=block_size)},
+            ),  # 导出时不许从 1 起；算的时候 1 也行（same 里比）
         )
     return tidy(program.model_proto)
 
 
 def tidy(model):
-    """ONNX（ModelProto）→ 只留计算要的：去掉源码的位置（里面有这台机器的路径）和名字；一样的常量（各头的 mask）只留一份。"""
+    """ONNX（ModelProto）→ 只留计算要的：去掉源码的位置（里面有这台机器的路径）和名字；一样的常量（各头的 mask）
+    只留一份。
+    """
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         part.ClearField("metadata_props")
@@ -133,7 +122,9 @@ def packed(model, kind):
         else:
             scale = numpy.abs(values).max(axis=0 if name in columns else 1, keepdims=True) / numpy.float32(127)
             scale[scale == 0] = 1
-            graph.initializer.append(numpy_helper.from_array(numpy.round(values / scale).astype(numpy.int8), f"{name}.packed"))
+            graph.initializer.append(
+                numpy_helper.from_array(numpy.round(values / scale).astype(numpy.int8), f"{name}.packed")
+            )
             graph.initializer.append(numpy_helper.from_array(scale, f"{name}.scale"))
             unpacking.append(helper.make_node("Cast", [f"{name}.packed"], [f"{name}.whole"], to=onnx.TensorProto.FLOAT))
             unpacking.append(helper.make_node("Mul", [f"{name}.whole", f"{name}.scale"], [name]))
@@ -144,7 +135,7 @@ def packed(model, kind):
     return found
 
 
-def runner(model):
+def onnx_runner(model):
     """ONNX（ModelProto）→ 一个函数：(1, T) 的编号（tensor）进，各个输出（[tensor, …]）出。单线程。"""
     import onnxruntime
     import torch
@@ -165,11 +156,11 @@ def contexts(namespace, count=POSITIONS):
     size = namespace["block_size"]
     starts = namespace["poem_starts"]["val"] if "poem_starts" in namespace else torch.arange(len(data) - size)
     starts = starts[torch.arange(count) * len(starts) // count].tolist()
-    return [data[start:start + 1 + k * 37 % size][None] for k, start in enumerate(starts)]
+    return [data[start : start + 1 + k * 37 % size][None] for k, start in enumerate(starts)]
 
 
 def divergence(model, run, found):
-    """脚本的 model 和 ONNX 的 run（见 runner），在各段 found 之后的分布，平均 KL(PyTorch‖ONNX)（float，nat）。"""
+    """脚本的 model 和 ONNX 的 run（见 onnx_runner），在各段 found 之后的分布，平均 KL(PyTorch‖ONNX)（float，nat）。"""
     import torch
 
     total = 0.0
@@ -187,20 +178,27 @@ def verify(watched, run, found):
     for idx in found:
         with torch.no_grad():
             pairs = list(zip(watched(idx), run(idx), strict=True))
-        if not all(ours.shape == theirs.shape and torch.allclose(ours, theirs, rtol=0, atol=TOLERANCE) for ours, theirs in pairs):
+        if not all(
+            ours.shape == theirs.shape and torch.allclose(ours, theirs, rtol=0, atol=TOLERANCE)
+            for ours, theirs in pairs
+        ):
             raise RuntimeError("导出的 ONNX 和 PyTorch 算的不一样，请装 tools/requirements.txt 里的那几个版本再试。")
 
 
 def pack(trained, model):
-    """训练好的一版（watch.Trained）和没压过的 ONNX → (压过的, 压法, KL)：先试 8 位，差得太远就用 16 位；还不行就抛 RuntimeError。"""
+    """训练好的一版（watch.Trained）和没压过的 ONNX → (压过的, 压法, KL)：先试 8 位，差得太远就用 16 位；
+    还不行就抛 RuntimeError。
+    """
     found = contexts(trained.namespace)
-    verify(trained.watched, runner(model), found[::37])
+    verify(trained.watched, onnx_runner(model), found[::37])
     for kind in ("int8", "fp16"):
         small = packed(model, kind)
-        kl = divergence(trained.model, runner(small), found)
+        kl = divergence(trained.model, onnx_runner(small), found)
         if kl <= BOUND:
             return small, kind, max(kl, 0.0)
-    raise RuntimeError(f"{trained.name} 压成 16 位，和 PyTorch 的 KL 还有 {kl:.4f} nat，超过了 {BOUND}：权重太大，请先看看训练。")
+    raise RuntimeError(
+        f"{trained.name} 压成 16 位，和 PyTorch 的 KL 还有 {kl:.4f} nat，超过了 {BOUND}：权重太大，请先看看训练。"
+    )
 
 
 def export(trained):
@@ -212,8 +210,14 @@ def export(trained):
     attention = trained.watched(contexts(trained.namespace, 1)[0])[1:]
     layers, heads = attention[0].shape[:2] if attention else (0, 0)
     return content, {
-        "file": f"models/{identity(trained.name)}.onnx", "bytes": len(content), "weights": kind, "kl": round(kl, 6),
-        "layers": layers, "heads": heads, "vocab": len(trained.tokenizer.chars), "block_size": trained.block_size,
+        "file": f"models/{BY_FILE[trained.name].id}.onnx",
+        "bytes": len(content),
+        "weights": kind,
+        "kl": round(kl, 6),
+        "layers": layers,
+        "heads": heads,
+        "vocab": len(trained.tokenizer.chars),
+        "block_size": trained.block_size,
         "obeys": "〈" in trained.tokenizer.stoi,
     }
 
@@ -241,14 +245,6 @@ def answers(trained):
 
 
 # ---------- 数据 ----------
-def before(name):
-    """脚本 name 的改动是和哪份脚本比的（str）；头一份是 None。"""
-    if name == BIGRAM:
-        return None
-    other = BEFORE.get(scripts.number(name))
-    return V[other] if other else COURSE[COURSE.index(name) - 1]
-
-
 def block_size(name):
     """脚本 name 在 CPU 上最多看几个字（int）：源码里最后一次赋的值。"""
     return int(re.findall(r"^ *block_size = (\d+)", source(name), re.M)[-1])
@@ -256,14 +252,12 @@ def block_size(name):
 
 def symbols():
     """听要求的各版，接在词表末尾的记号（str，次序就是编号），语料里有的不算。"""
-    found = {match[1] for name in AFTER if (match := re.search(r'^symbols = "(.*?)"', source(name), re.M))}
-    known = set(corpus())
+    found = {
+        match[1] for name in course.files(AFTER) if (match := re.search(r'^symbols = "(.*?)"', source(name), re.M))
+    }
+    known = set(course.corpus())
     [one] = found or {""}  # 各版的记号都一样：词表只有一份
     return "".join(ch for ch in one if ch not in known)
-
-
-def corpus():
-    return (ROOT / "ci.txt").read_text(encoding="utf-8")
 
 
 def rounded(value):
@@ -273,73 +267,94 @@ def rounded(value):
     return None if value is None else round(value, 4)
 
 
-def numbers(name, results):
+def numbers(name, measured):
     """course.json 里一版量到的数（dict）：各种子的平均；没量过的都是 None。合律的太少，平仄、押韵算不得数。"""
     found = dict.fromkeys(("parameters", "val_loss", "train_loss", "form", "minutes"))
-    if not results["scripts"].get(name, {}).get("runs"):
+    if not results.runs(measured, name):
         return found
-    summary = measure.summary(results, name)
+    summary = results.summary(measured, name)
     scores = summary["form"]
-    if scores and scores["attested"] < measure.FEW:
+    if scores and scores["attested"] < results.FEW:
         scores = {**scores, "tone": None, "rhyme": None}
     found |= {"parameters": summary["parameters"], "minutes": round(summary["wall_s"] / 60, 1), "form": rounded(scores)}
     return found | {key: rounded(summary[key]) for key in ("val_loss", "train_loss")}
 
 
-def entry(name, results, model):
+def entry(name, measured, model):
     """course.json 里的一版（dict）。model：它的模型（见 export），没有就是 None。"""
-    doc = ast.get_docstring(ast.parse(source(name)))
+    row, doc = BY_FILE[name], ast.get_docstring(ast.parse(source(name)))
     return {
-        "id": identity(name), "script": name, "arc": 2 if name.startswith("modern/") else 1,
-        "title": re.match(r"(?:v\d+：)?([^。]*)", doc)[1], "doc": doc, "before": before(name) and identity(before(name)),
-        "block_size": block_size(name), **numbers(SAME.get(name, name), results),
-        **({"same_as": identity(SAME[name])} if name in SAME else {}), "model": model,
+        "id": row.id,
+        "script": name,
+        "part": row.part,
+        "title": re.match(r"(?:v\d+：)?([^。]*)", doc)[1],
+        "doc": doc,
+        "before": row.before if name in COURSE[1:] else None,
+        "block_size": block_size(name),
+        **numbers(name, measured),
+        **({"same_as": row.same_as} if row.same_as else {}),
+        **({"blind": row.blind} if row.blind else {}),
+        "model": model,
     }
 
 
-def details(name, results):
+def details(name, measured):
     """versions/<id>.json 的内容（dict）：代码，种子 42 的曲线、样文，打分时写的头几首。"""
-    measured = SAME.get(name, name)
-    run = {"curve": [], "samples": [], "form": None}
-    if results["scripts"].get(measured, {}).get("runs"):
-        run = measure.first(results, measured)
+    run = results.first(measured, name) if results.runs(measured, name) else {"curve": [], "samples": [], "form": None}
     return {
-        "code": source(name), "curve": [{key: point[key] for key in ("step", "train_loss", "val_loss")} for point in run["curve"]],
-        "samples": run["samples"], "examples": (run["form"] or {}).get("examples", []),
+        "code": source(name),
+        "curve": [{key: point[key] for key in ("step", "train_loss", "val_loss")} for point in run["curve"]],
+        "samples": run["samples"],
+        "examples": (run["form"] or {}).get("examples", []),
     }
 
 
 def forms_and_readings(forms, text):
     """prosody.json 的内容（dict）：韵书；归纳出来的各词牌的谱，用得多的在前。forms：语料 text 的 form.Forms。"""
-    train = forms.poems(text[:text.rindex("\n\n", 0, int(len(text) * form.TRAIN))])
+    train = forms.poems(text[: text.rindex("\n\n", 0, int(len(text) * course.TRAIN))])
     counts = collections.Counter((tune, form.shape(body)) for tune, _, body in train)
     templates = {tune: [] for tune in forms.tunes}
-    for (tune, shape), (tones, rhymes) in sorted(forms.templates.found.items(), key=lambda one: (-counts[one[0]], one[0])):
-        templates[tune].append({
-            "shape": shape, "count": counts[tune, shape], "tones": "".join(tone or "·" for tone in tones), "rhymes": rhymes,
-        })
+    for (tune, shape), (tones, rhymes) in sorted(
+        forms.templates.found.items(), key=lambda one: (-counts[one[0]], one[0])
+    ):
+        templates[tune].append(
+            {
+                "shape": shape,
+                "count": counts[tune, shape],
+                "tones": "".join(tone or "·" for tone in tones),
+                "rhymes": rhymes,
+            }
+        )
     readings = dict(line.split(" ", 1) for line in prosody.YUN.read_text(encoding="utf-8").splitlines())
     return {"readings": readings, "templates": templates}
 
 
-def documents(results, models):
+def documents(measured, models):
     """不用模型就写得出的各个文件：{路径: JSON 的内容}。models：{id: 它的模型（见 export）}。"""
-    text = corpus()
+    text = course.corpus()
     forms = form.Forms(text)
+    ids = lambda place: [BY_FILE[name].id for name in course.shown(place)]  # noqa: E731
     return {
         "course.json": {
-            "chars": "".join(sorted(set(text))), "symbols": symbols(),
-            "baselines": {key: results["baselines"][key] for key in ("uniform", "unigram", "bigram", "form_of_real_poems")},
-            "versions": [entry(name, results, models.get(identity(name))) for name in COURSE], "tunes": forms.tunes,
+            "chars": "".join(sorted(set(text))),
+            "symbols": symbols(),
+            "baselines": {
+                key: measured["baselines"][key] for key in ("uniform", "unigram", "bigram", "form_of_real_poems")
+            },
+            "versions": [entry(name, measured, models.get(BY_FILE[name].id)) for name in COURSE],
+            "tunes": forms.tunes,
+            "first": ids(course.DEFAULT)[0],
+            "contrast": ids(course.CONTRAST)[0],
+            "rungs": ids(course.RUNG),
         },
         "prosody.json": forms_and_readings(forms, text),
-        **{f"versions/{identity(name)}.json": details(name, results) for name in COURSE},
+        **{f"versions/{BY_FILE[name].id}.json": details(name, measured) for name in COURSE},
     }
 
 
 def exported(public):
     """上次导出到 public（Path）的模型：{id: course.json 里的 model}；文件不在了的不算。"""
-    versions = read(public / "course.json", {}).get("versions", [])
+    versions = records.read(public / "course.json").get("versions", [])
     return {one["id"]: one["model"] for one in versions if one["model"] and (public / one["model"]["file"]).exists()}
 
 
@@ -349,47 +364,43 @@ def reference(public):
 
 
 def stale(public=None):
-    """public（Path）里过时的，一句一条：[str, …]。不要 torch，也不要 onnx。"""
+    """public（Path）里过时的：[Stale, …]。不要 torch，也不要 onnx。"""
     public = public or PUBLIC
-    manifest = read(public / "manifest.json", None)
-    if manifest is None:
-        return ["网页的数据还没导出过，请运行 python tools/export_page.py"]
+    manifest = records.read(public / "manifest.json")
+    if not manifest:
+        return [records.Stale("page/public", "网页的数据还没导出过", "python tools/export_page.py")]
     models, found = exported(public), []
     for name in WITH_MODEL:
-        recorded = manifest["scripts"].get(name) if identity(name) in models else None
-        if recorded != kept.stamp(name):
+        recorded = manifest["scripts"].get(name) if BY_FILE[name].id in models else None
+        if recorded != runner.stamp(name):
             reason = "还没有导出" if recorded is None else "只训练了几步" if SHORT in recorded else "导出之后又改了"
-            found.append(f"{name}：{reason}，请运行 python tools/export_page.py --only {identity(name)}")
+            command = f"python tools/export_page.py --only {BY_FILE[name].id}"
+            found.append(records.Stale(name, reason, command, results.training_seconds(name)))
     for file, recorded in manifest["files"].items():
         path = public / file
         if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != recorded["sha256"]:
-            found.append(f"{file}：{'和导出的不一样' if path.exists() else '不见了'}，请运行 python tools/export_page.py")
-    if read(reference(public), {}).keys() != models.keys():
-        found.append("page/tests/reference.json：和导出的模型对不上，请运行 python tools/export_page.py")
-    for file, content in documents(measure.load(), models).items():
+            found.append(
+                records.Stale(file, "和导出的不一样" if path.exists() else "不见了", "python tools/export_page.py")
+            )
+    if records.read(reference(public)).keys() != models.keys():
+        found.append(records.Stale("page/tests/reference.json", "和导出的模型对不上", "python tools/export_page.py"))
+    for file, content in documents(results.load(), models).items():
         if manifest["files"].get(file, {}).get("sha256") != hashlib.sha256(encoded(content)).hexdigest():
-            found.append(f"{file}：脚本或 docs/results.json 改了，请运行 python tools/export_page.py --write")
+            found.append(
+                records.Stale(file, "脚本或 docs/results.json 改了", "python tools/export_page.py --write", 5.0)
+            )
     return found
 
 
-def confirm(earlier, public=None):
-    """earlier（{脚本名: 改之前的指纹}）里的脚本改了，训练一位不差：清单里它们的模型换上新的指纹，模型不动。"""
-    path = (public or PUBLIC) / "manifest.json"
-    if manifest := read(path, None):
-        for name in WITH_MODEL:
-            if manifest["scripts"].get(name) == kept.stamp(name, earlier):
-                manifest["scripts"][name] = kept.stamp(name)
-        write(path, encoded(manifest))
-
-
-def save(public, results, models, near, stamps):
-    """把模型之外的文件都写进 public（Path），最后写清单；不再要的文件删掉。
+def save(public, measured, models, near, stamps):
+    """把模型之外的文件都写进 public（Path），最后写清单；不再要的文件删掉。返回变了的（[Path]）。
 
     models：{id: 它的模型}；near：neighbours.json 的内容；stamps：{脚本名: 模型导出时的指纹}，没有模型的版本记现在的。
     """
-    contents = documents(results, models) | {"neighbours.json": near}
-    for file, content in contents.items():
-        write(public / file, encoded(content))
+    contents = documents(measured, models) | {"neighbours.json": near}
+    changed = [
+        public / file for file, content in contents.items() if records.write_bytes(public / file, encoded(content))
+    ]
     files = sorted([*contents, *(model["file"] for model in models.values())])
     for path in (*public.glob("models/*.onnx"), *public.glob("versions/*.json")):
         if path.relative_to(public).as_posix() not in files:
@@ -401,52 +412,52 @@ def save(public, results, models, near, stamps):
     total = sum(one["bytes"] for one in recorded.values())
     if total > TOTAL_BYTES:
         raise RuntimeError(f"网页的数据一共 {total:,} 字节，最多 {TOTAL_BYTES:,}，请从 WITH_MODEL 里去掉几版。")
-    stamps = {name: stamps.get(name) or measure.fingerprint(name) for name in COURSE}
-    write(public / "manifest.json", encoded({"scripts": stamps, "files": recorded}))
+    stamps = {name: stamps.get(name) or runner.fingerprint(name) for name in COURSE}
+    manifest = public / "manifest.json"
+    return changed + [manifest] * records.write_bytes(manifest, encoded({"scripts": stamps, "files": recorded}))
 
 
 def update(public, names, short=None):
-    """导出 names（脚本名）的模型，重写 public（Path）里的别的文件。names 可以是空的：模型一个不动。"""
-    manifest = read(public / "manifest.json", {"scripts": {}})
-    models, near, expected = exported(public), read(public / "neighbours.json", {}), read(reference(public), {})
-    stamps = {name: manifest["scripts"].get(name) for name in WITH_MODEL if identity(name) in models}
+    """导出 names（脚本名）的模型，重写 public（Path）里的别的文件。names 可以是空的：模型一个不动。
+    返回变了的文件（[Path]）。
+    """
+    manifest = records.read(public / "manifest.json", {"scripts": {}})
+    models, near, expected = exported(public), records.read(public / "neighbours.json"), records.read(reference(public))
+    stamps = {name: manifest["scripts"].get(name) for name in WITH_MODEL if BY_FILE[name].id in models}
     for name in names:
         import watch
 
         trained = watch.trained(name, short)
         content, model = export(trained)
-        write(public / model["file"], content)
-        models[identity(name)] = model
-        stamps[name] = kept.stamp(name) + (f"{SHORT}{short}" if short is not None else "")
-        expected[identity(name)] = answers(trained)
+        records.write_bytes(public / model["file"], content)
+        models[BY_FILE[name].id] = model
+        stamps[name] = runner.stamp(name) + (f"{SHORT}{short}" if short is not None else "")
+        expected[BY_FILE[name].id] = answers(trained)
         if name in NEIGHBOURS:
-            near[identity(name)] = neighbours(trained, corpus())
+            near[BY_FILE[name].id] = neighbours(trained, course.corpus())
         print(f"{name}：{model['bytes'] / 1e6:.2f} MB，{model['weights']}，KL {model['kl']:.6f} nat", flush=True)
-    wanted = {identity(name): name for name in WITH_MODEL}
+    wanted = {BY_FILE[name].id: name for name in WITH_MODEL}
     models = {key: models[key] for key in wanted if key in models}
-    write(reference(public), encoded({key: expected[key] for key in models if key in expected}))
-    near = {identity(name): near[identity(name)] for name in NEIGHBOURS if identity(name) in near}
-    save(public, measure.load(), models, near, stamps)
+    records.write_bytes(reference(public), encoded({key: expected[key] for key in models if key in expected}))
+    near = {BY_FILE[name].id: near[BY_FILE[name].id] for name in NEIGHBOURS if BY_FILE[name].id in near}
+    return save(public, results.load(), models, near, stamps)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    choices = {identity(name): name for name in WITH_MODEL}
+    choices = {BY_FILE[name].id: name for name in WITH_MODEL}
     parser.add_argument("--only", nargs="+", choices=choices, metavar="v3", default=list(choices))
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--short", type=int, metavar="步")
-    parser.add_argument("--output", type=type(PUBLIC), metavar="文件夹")
+    parser.add_argument("--write", action="store_true", help="模型一个不动，只重写别的文件")
+    parser.add_argument("--short", type=int, metavar="步", help="开发用：只训练这么多步")
+    parser.add_argument("--output", type=type(PUBLIC), metavar="文件夹", help="写到别处")
     arguments = parser.parse_args()
-    public = arguments.output or (PUBLIC if arguments.short is None else kept.folder(arguments.short) / "public")
-    if arguments.check:
-        found = stale(public) + look.stale()
-        print(*found, sep="\n", end="\n" if found else "")
-        raise SystemExit(1 if found else 0)
+    public = arguments.output or (
+        PUBLIC if arguments.short is None else runner.CHECKPOINTS / f"short-{arguments.short}" / "public"
+    )
+    if not arguments.write:
+        records.need("torch", "onnx", "onnxruntime", "onnxscript")
     try:
         update(public, [] if arguments.write else [choices[key] for key in arguments.only], arguments.short)
-    except ImportError as error:
-        raise SystemExit(f"缺 {error.name}，请先 pip install -r tools/requirements.txt。") from None
     except RuntimeError as error:
         raise SystemExit(str(error)) from None
 

@@ -24,6 +24,7 @@ import argparse
 import collections
 import functools
 import json
+import os
 import random
 import re
 import resource
@@ -33,11 +34,13 @@ import time
 from pathlib import Path
 
 import prosody
-from scripts import ROOT
+import records
+from course import TRAIN, corpus
 
-TUNES, SAMPLES, TRAIN = 20, 20, 0.9
+TUNES, SAMPLES = 20, 20
 MAX_NEW_TOKENS = 200  # 这 20 个词牌里，训练集最长的一首 168 字，连标点和换行
 USUAL = 1e-4  # 占训练集韵脚的这么多，才算常用的韵字
+SIZES = ("block_size", "n_embed", "n_head", "n_kv_head", "n_layer")  # 存权重时，连这些一起存
 CHUNK = 20  # 每写这么多字看一次，写完了的不再往下写
 
 
@@ -57,7 +60,9 @@ class Forms:
     def __init__(self, text):
         cut = int(len(text) * TRAIN)
         # 切口可能落在一首词中间：那一首两边都不要
-        train, held_out = (self.poems(part) for part in (text[:text.rindex("\n\n", 0, cut)], text[text.index("\n\n", cut) + 2:]))
+        train, held_out = (
+            self.poems(part) for part in (text[: text.rindex("\n\n", 0, cut)], text[text.index("\n\n", cut) + 2 :])
+        )
         self.tunes = [tune for tune, _ in collections.Counter(tune for tune, _, _ in train).most_common(TUNES)]
         self.authors = collections.defaultdict(list)
         self.attested = collections.defaultdict(set)
@@ -66,7 +71,7 @@ class Forms:
             sequence = shape(body)
             self.authors[tune].append(author)
             self.attested[tune].add(sequence)
-            self.prefixes[tune].update(sequence[:n + 1] for n in range(len(sequence)))
+            self.prefixes[tune].update(sequence[: n + 1] for n in range(len(sequence)))
         self.held_out = [(tune, body) for tune, _, body in held_out if tune in self.tunes]
         wanted = [(tune, shape(body), body) for tune, _, body in train if tune in self.tunes]
         self.templates = prosody.Templates(prosody.Yun(), wanted)
@@ -93,7 +98,7 @@ class Forms:
         """写了词牌 tune 的一篇 body → (自己收尾, 句长序列出现过, 写对的开头占几成)，各在 0 到 1 之间。"""
         sequence = shape(body)
         right = 0
-        while right < len(sequence) and sequence[:right + 1] in self.prefixes[tune]:
+        while right < len(sequence) and sequence[: right + 1] in self.prefixes[tune]:
             right += 1
         return float(ended), float(ended and sequence in self.attested[tune]), right / max(1, len(sequence))
 
@@ -103,21 +108,30 @@ class Forms:
         scores = [
             (*score, self.copies.copied(body), prosody.variety(body)) for score, (_, body, _) in zip(scores, written)
         ]
-        return {
-            name: round(sum(score[k] for score in scores) / len(scores), 4)
-            for k, name in enumerate(("ended", "attested", "prefix", "copied", "distinct"))
-        } | self.prosody([(tune, body) for tune, body, ended in written if ended]) | {"poems": len(scores)}
+        return (
+            {
+                name: round(sum(score[k] for score in scores) / len(scores), 4)
+                for k, name in enumerate(("ended", "attested", "prefix", "copied", "distinct"))
+            }
+            | self.prosody([(tune, body) for tune, body, ended in written if ended])
+            | {"poems": len(scores)}
+        )
 
     def prosody(self, written):
-        """written：[(词牌, 正文), …] → {"tone": 平仄对的, "rhyme": 押韵的, "repeated": 韵字重复的, "entropy": 押哪一部的熵, "rare": 罕用的韵字}；没有一首有谱可对的是 None。"""
+        """written：[(词牌, 正文), …] → 韵律的五样（dict，名字见模块的说明）；没有一首有谱可对的是 None。"""
         found = [one for tune, body in written if (one := self.templates.score(tune, shape(body), body))]
         right, fixed, rhymed, ends = (sum(column) for column in zip(*found, (0, 0, 0, 0)))
         last = [one for tune, body in written if (one := self.templates.ends(tune, shape(body), body))]
         return {
-            "tone": round(right / fixed, 4) if fixed else None, "rhyme": round(rhymed / ends, 4) if ends else None,
+            "tone": round(right / fixed, 4) if fixed else None,
+            "rhyme": round(rhymed / ends, 4) if ends else None,
             "repeated": round(sum(1 - len(set(one)) / len(one) for one in last) / len(last), 4) if last else None,
-            "entropy": round(prosody.entropy([self.templates.yun.main_rhyme(one) for one in last]), 4) if last else None,
-            "rare": round(sum(ch not in self.usual for one in last for ch in one) / sum(map(len, last)), 4) if last else None,
+            "entropy": round(prosody.entropy([self.templates.yun.main_rhyme(one) for one in last]), 4)
+            if last
+            else None,
+            "rare": round(sum(ch not in self.usual for one in last for ch in one) / sum(map(len, last)), 4)
+            if last
+            else None,
         }
 
     def ceiling(self):
@@ -133,7 +147,7 @@ class Forms:
 
 def corpus_forms():
     """仓库里的 ci.txt 的 Forms。"""
-    return Forms((ROOT / "ci.txt").read_text(encoding="utf-8"))
+    return Forms(corpus())
 
 
 def write(model, tokenizer, prompts, device, seed=42):
@@ -197,29 +211,54 @@ def peak_memory_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 2**20  # macOS 的单位是字节
 
 
+def keep(namespace, path):
+    """把跑完的脚本（它的全局变量）的权重、词表和大小写到 path（Path）：先写旁边再换名。"""
+    import torch
+
+    config = {key: namespace[key] for key in SIZES if key in namespace}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    torch.save(
+        {"config": config, "chars": namespace["tokenizer"].chars, "model": namespace["model"].state_dict()}, temporary
+    )
+    os.replace(temporary, path)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("script", nargs="?", type=Path, metavar="脚本")
     parser.add_argument("--ceiling", action="store_true")
     parser.add_argument("--count", type=int, default=SAMPLES, metavar="首", help="每个词牌写几首，0 就不打分")
-    parser.add_argument("--json", type=Path, metavar="文件", help="把分数、脚本跑完的时刻、内存峰值写到这里")
+    parser.add_argument("--json", type=Path, metavar="文件", help="把分数、脚本跑完的时刻、内存峰值、机器写到这里")
+    parser.add_argument("--keep", type=Path, metavar="文件", help="把学好的权重、词表和大小存到这里")
     arguments = parser.parse_args()
     if arguments.ceiling or not arguments.script:
-        print(json.dumps({"真词": (forms := corpus_forms()).ceiling(), "乱填": forms.floor()}, ensure_ascii=False, indent=1))
+        print(
+            json.dumps(
+                {"真词": (forms := corpus_forms()).ceiling(), "乱填": forms.floor()}, ensure_ascii=False, indent=1
+            )
+        )
         return
     namespace = runpy.run_path(str(arguments.script), run_name="__main__")
     sys.stdout.flush()
     finished = time.time()  # 打分之前：用时和内存只算脚本自己的
     peak = peak_memory_mb()
+    if arguments.keep and str(namespace.get("device", "cpu")) == "cpu":  # 换了设备，换了一套数，不是同一个模型
+        keep(namespace, arguments.keep)
     scores = None
     if "device" in namespace and arguments.count:  # 纯 Python 的基线不收张量；它的张量版是同一个模型
-        text = (ROOT / "ci.txt").read_text(encoding="utf-8")
+        text = corpus()
         model, tokenizer, device = (namespace[key] for key in ("model", "tokenizer", "device"))
         scores = score_model(Forms(text), model, tokenizer, device, arguments.count, text, namespace["block_size"])
         if "examine" in namespace:
             scores["examined"] = {name: round(share, 4) for name, share in namespace["examine"]().items()}
     if arguments.json:
-        report = {"finished": finished, "peak_memory_mb": peak, "form": scores}
+        report = {
+            "finished": finished,
+            "peak_memory_mb": peak,
+            "form": scores,
+            "machine": records.machine(namespace.get("device", "cpu")),
+        }
         arguments.json.write_text(json.dumps(report, ensure_ascii=False), encoding="utf-8")
     else:
         print(json.dumps(scores, ensure_ascii=False, indent=1))

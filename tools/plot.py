@@ -1,49 +1,82 @@
-"""把 docs/ 里量到的数画成图。measure.py 和 ablate.py 调用，不单独运行。
+"""把量到的数画成图：每个函数都只看给它的数，返回 SVG（bytes）。render.py 调用，不单独运行。
 
-字画成路径，看图的人不用装中文字体；画图的机器要有一种：FONTS 里的任一个。底色不透明，浅色、深色页面上都看得清。
+字画成路径，看图的人不用装中文字体；画图的机器要有一种：FONTS 里的任一个。docs/ 里的图都用 FONT 那个文件画的，换了字体，
+笔画就不同，逐字节比不得。底色不透明，浅色、深色页面上都看得清。
 """
 
+import hashlib
+import io
 import math
-import re
 import statistics
+from pathlib import Path
 
 import matplotlib
-from scripts import ROOT, VERSIONS
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt  # noqa: E402
 import matplotlib.ticker  # noqa: E402
 from matplotlib import font_manager  # noqa: E402
 
-FONTS = ["Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei"]
+from course import BY_FILE, FIRST  # noqa: E402
+
+FONTS = [
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "WenQuanYi Zen Hei",
+]
+FONT = "b76b0433203017ca"  # Debian 12 的 fonts-noto-cjk，NotoSansCJK-Regular.ttc 的 sha256 的头 16 个字
 INK, GREY, RED, BLUE = "#24292f", "#8c959f", "#cf222e", "#0969da"
-# v1–v11 各讲什么
-CONCEPTS = ["嵌入、线性层", "位置", "自注意力", "多头", "前馈", "叠层", "残差", "投影", "层归一化", "Dropout", "超参数"]
-# v1–v5 越往后越深的蓝灰，v6 红，v7–v10 越往后越深的绿
-COLORS = ["#c9d6e8", "#a9bfdc", "#86a5cf", "#5f87c0", "#3867ab", RED, "#a8d5b0", "#6fbb80", "#389a52", "#146c2e"]
+
+
+def installed():
+    """装了的中文字体的名字（str），FONTS 里排在前的；一种都没有就是 None。"""
+    names = {font.name for font in font_manager.fontManager.ttflist}
+    return next((name for name in FONTS if name in names), None)
+
+
+def same_font():
+    """这台机器上的字体，就是画 docs/ 里的图用的那一个吗（bool）。"""
+    return (
+        bool(installed())
+        and hashlib.sha256(Path(font_manager.findfont(installed())).read_bytes()).hexdigest()[:16] == FONT
+    )
 
 
 def style():
-    """挑一种装了的中文字体；一种都没有就抛 RuntimeError。"""
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    usable = [name for name in FONTS if name in installed]
-    if not usable:
-        raise RuntimeError(f"画图要一种中文字体，请装 {'、'.join(FONTS)} 里的任一个（Debian：apt-get install fonts-noto-cjk）")
-    plt.rcParams.update({
-        "font.family": usable[0], "font.size": 11, "axes.unicode_minus": False, "svg.hashsalt": "babygpt",
-        "figure.facecolor": "white", "axes.edgecolor": GREY, "axes.labelcolor": INK, "text.color": INK,
-        "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,
-    })
+    """用装了的中文字体；一种都没有就抛 RuntimeError。"""
+    if not installed():
+        raise RuntimeError(
+            f"画图要一种中文字体，请装 {'、'.join(FONTS)} 里的任一个（Debian：apt-get install fonts-noto-cjk）"
+        )
+    plt.rcParams.update(
+        {
+            "font.family": installed(),
+            "font.size": 11,
+            "axes.unicode_minus": False,
+            "svg.hashsalt": "babygpt",
+            "figure.facecolor": "white",
+            "axes.edgecolor": GREY,
+            "axes.labelcolor": INK,
+            "text.color": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    )
 
 
-def save(figure, path):
-    figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
+def svg(figure, note=None):
+    """图 → SVG（bytes），同样的数总是同样的字节。note：记在里面的一行。"""
+    content = io.BytesIO()
+    figure.savefig(
+        content, format="svg", metadata={"Date": None, **({"Description": note} if note else {})}, bbox_inches="tight"
+    )
     plt.close(figure)
-
-
-def short(name):
-    """babygpt_v3_self_attention.py → v3"""
-    return re.search(r"v\d+", name)[0]
+    return content.getvalue()
 
 
 def mean_curve(runs, key):
@@ -54,77 +87,107 @@ def mean_curve(runs, key):
 
 def dashed(axes, level, label):
     axes.axhline(level, color=INK, linestyle="--", linewidth=1)
-    axes.annotate(label, (1, level), xycoords=("axes fraction", "data"), xytext=(-4, 4), textcoords="offset points", ha="right")
+    axes.annotate(
+        label, (1, level), xycoords=("axes fraction", "data"), xytext=(-4, 4), textcoords="offset points", ha="right"
+    )
 
 
-def losses(scripts, bigram):
-    """画 docs/loss_curves.svg、docs/val_loss.svg、docs/v11.svg。
-
-    scripts：{脚本名: [一次运行的 dict, …]}；bigram：数二元的验证 loss。单位都是 nat/字。
+def loss_curves(scripts, bigram):
+    """docs/loss_curves.svg：几版的验证 loss 怎样一步步降。scripts：{脚本名: [一次运行的 dict, …]}；bigram：数二元的；
+    单位都是 nat/字。
     """
     style()
-
     figure, axes = plt.subplots(figsize=(8, 5))
     ends = []
-    for name, color in zip(VERSIONS[:10], COLORS):
-        steps, loss = mean_curve(scripts[name], "val_loss")
+    for file, runs in scripts.items():
+        steps, loss = mean_curve(runs, "val_loss")
+        color = BY_FILE[file].color
         axes.plot(steps[1:], loss[1:], color=color, linewidth=2)
-        ends.append([loss[-1], short(name), color, loss[-1]])
+        ends.append([loss[-1], BY_FILE[file].id, color, loss[-1]])
     ends.sort()
     gap = 0.035 * (axes.get_ylim()[1] - axes.get_ylim()[0])
     for below, this in zip(ends, ends[1:]):  # 标签挤在一起的，往上挪
         this[0] = max(this[0], below[0] + gap)
     for at, label, color, loss in ends:
-        axes.annotate(f"{label}  {loss:.2f}", (steps[-1], at), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9.5)
+        axes.annotate(
+            f"{label}  {loss:.2f}",
+            (steps[-1], at),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9.5,
+        )
         axes.plot([steps[-1]], [loss], "o", color=color, markersize=4)
     axes.plot([steps[1], steps[-1]], [bigram, bigram], color=INK, linestyle="--", linewidth=1)
     axes.annotate(f"数二元 {bigram:.2f}", (steps[1], bigram), xytext=(0, -14), textcoords="offset points")
-    axes.set(xlabel="训练步数", ylabel="验证 loss（nat/字）", title="v1–v10：学得怎样（几个种子的平均）")
-    save(figure, ROOT / "docs" / "loss_curves.svg")
+    names = [BY_FILE[file].id for file in scripts]
+    axes.set(
+        xlabel="训练步数", ylabel="验证 loss（nat/字）", title=f"{names[0]}–{names[-1]}：学得怎样（几个种子的平均）"
+    )
+    return svg(figure)
 
+
+def val_loss(scripts, bigram):
+    """docs/val_loss.svg：第一段路各版最后的验证 loss。参数同 loss_curves。"""
+    style()
     figure, axes = plt.subplots(figsize=(8, 5))
-    for k, (name, color) in enumerate(zip(VERSIONS[:11], [*COLORS, BLUE])):
-        values = [run["val_loss"] for run in scripts[name]]
+    for k, (file, runs) in enumerate(scripts.items()):
+        values, color = [run["val_loss"] for run in runs], BY_FILE[file].color
         mean = statistics.mean(values)
         axes.plot([min(values), max(values)], [k, k], color=color, linewidth=2)
         axes.plot([mean], [k], "o", color=color, markersize=8)
         left = bigram - 0.2 < mean < bigram  # 数字不压在虚线上
         axes.annotate(
-            f"{mean:.2f}", (min(values) if left else max(values), k), xytext=(-8 if left else 8, 0), textcoords="offset points",
-            ha="right" if left else "left", va="center", fontsize=9.5,
+            f"{mean:.2f}",
+            (min(values) if left else max(values), k),
+            xytext=(-8 if left else 8, 0),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="center",
+            fontsize=9.5,
         )
     axes.axvline(bigram, color=INK, linestyle="--", linewidth=1)
-    axes.annotate(f"数二元 {bigram:.2f}", (bigram, 1), xycoords=("data", "axes fraction"), xytext=(4, 2), textcoords="offset points")
-    axes.set_yticks(range(11), [f"{short(name)} {concept}" for name, concept in zip(VERSIONS, CONCEPTS)])
+    axes.annotate(
+        f"数二元 {bigram:.2f}",
+        (bigram, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(4, 2),
+        textcoords="offset points",
+    )
+    axes.set_yticks(range(len(scripts)), [f"{BY_FILE[file].id} {BY_FILE[file].label}" for file in scripts])
     axes.invert_yaxis()
     axes.margins(x=0.08)
     axes.grid(axis="y", color="#eaeef2")
     axes.set_axisbelow(True)
     axes.set_xlabel("最后的验证 loss（nat/字；点是几个种子的平均，横线从最小到最大）")
-    save(figure, ROOT / "docs" / "val_loss.svg")
+    return svg(figure)
 
+
+def two_losses(before, last):
+    """docs/v11.svg：一份脚本的训练、验证 loss，虚线是前一份的验证 loss。before、last：(脚本名, [一次运行的 dict, …])。"""
+    style()
     figure, axes = plt.subplots(figsize=(8, 4.5))
-    runs = scripts[VERSIONS[10]]
     for key, label, color in (("train_loss", "训练", GREY), ("val_loss", "验证", BLUE)):
-        steps, loss = mean_curve(runs, key)
+        steps, loss = mean_curve(last[1], key)
         axes.plot(steps[1:], loss[1:], color=color, linewidth=2, label=f"{label} loss，最后 {loss[-1]:.2f}")
-    tenth = statistics.mean(run["val_loss"] for run in scripts[VERSIONS[9]])
-    dashed(axes, tenth, f"v10 的验证 loss {tenth:.2f}")
-    axes.set(xlabel="训练步数", ylabel="loss（nat/字）", title="v11（CPU 一套）")
+    earlier = statistics.mean(run["val_loss"] for run in before[1])
+    dashed(axes, earlier, f"{BY_FILE[before[0]].id} 的验证 loss {earlier:.2f}")
+    axes.set(xlabel="训练步数", ylabel="loss（nat/字）", title=f"{BY_FILE[last[0]].id}（CPU 一套）")
     axes.legend(frameon=False)
-    save(figure, ROOT / "docs" / "v11.svg")
+    return svg(figure)
 
 
-STEPS = {
-    11: "v11", 13: "v13 整首", 14: "v14 SDPA", 15: "v15 RMSNorm", 16: "v16 RoPE", 17: "v17 SwiGLU", 18: "v18 QK-norm", 19: "v19 GQA",
-    20: "v20 共用词表", 21: "v21 Muon", 24: "v24 底座",
-}
+def named(file, gap):
+    """图里一份脚本的名字（str）：第一段路的只写号码，往后的隔 gap 写上概念。"""
+    row = BY_FILE[file]
+    return row.id if row.part == FIRST else f"{row.id}{gap}{row.label}"
 
 
 def modern(scores, baselines):
-    """画 docs/modern.svg：第二段路，左边行 loss，右边合律的占几成。
+    """docs/modern.svg：第二段路，左边行 loss，右边合律的占几成。
 
-    scores：{脚本名: [一个种子的分数（dict，见 form.py）, …]}，没有 row_loss 的那一格空着；baselines：results.json 里的。
+    scores：{脚本名: [一个种子的分数（dict，见 form.py）, …]}，没有 row_loss 的那一格空着；baselines：
+    results.json 里的。
     """
     style()
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True, layout="constrained")
@@ -144,21 +207,26 @@ def modern(scores, baselines):
         axes.margins(x=0.12)
     ceiling = baselines["form_of_real_poems"]["attested"]
     right.axvline(ceiling, color=INK, linestyle="--", linewidth=1)
-    right.annotate(f"真词 {ceiling:.0%}", (ceiling, 0), xytext=(-4, 0), textcoords="offset points", ha="right", va="center")
+    right.annotate(
+        f"真词 {ceiling:.0%}", (ceiling, 0), xytext=(-4, 0), textcoords="offset points", ha="right", va="center"
+    )
     right.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
-    left.set_yticks(range(len(names)), [STEPS[int(short(name)[1:])] for name in names])
+    left.set_yticks(range(len(names)), [named(name, " ") for name in names])
     left.invert_yaxis()
     left.set_xlabel("行 loss（nat/字，没学过的词）")
     right.set_xlabel("合律：整首的句长和真词的某一首一样")
-    save(figure, ROOT / "docs" / "modern.svg")
+    return svg(figure)
 
 
-STAGES = {11: "v11", 24: "v24\n底座", 25: "v25\nSFT", 27: "v27\nDPO", 28: "v28\nGRPO", 29: "v29\n过程奖励"}
-SHARES = {"attested": ("合律", "#146c2e", (20, -14)), "tone": ("平仄", BLUE, (0, -16)), "rhyme": ("押韵", RED, (0, 6))}  # 数字标在点的哪边
+SHARES = {
+    "attested": ("合律", "#146c2e", (20, -14)),
+    "tone": ("平仄", BLUE, (0, -16)),
+    "rhyme": ("押韵", RED, (0, 6)),
+}  # 数字标在点的哪边
 
 
 def stages(scores, baselines):
-    """画 docs/stages.svg：从 v11 到底座之后，合律、平仄、押韵一级一级地升；虚线是没学过的真词。
+    """docs/stages.svg：从 v11 到底座之后，合律、平仄、押韵一级一级地升；虚线是没学过的真词。
 
     scores：{脚本名: [一个种子的分数（dict，见 form.py）, …]}；一首合律的都没有的，平仄、押韵空着。
     """
@@ -174,24 +242,40 @@ def stages(scores, baselines):
                 points.append((k, mean))
                 axes.plot([k, k], [min(values), max(values)], color=color, linewidth=2)
                 beside = max(values) if offset[1] > 0 else mean  # 写在上面的，别压着竖线
-                axes.annotate(f"{mean:.0%}", (k, beside), xytext=offset, textcoords="offset points", ha="center", color=color, fontsize=9.5)
+                axes.annotate(
+                    f"{mean:.0%}",
+                    (k, beside),
+                    xytext=offset,
+                    textcoords="offset points",
+                    ha="center",
+                    color=color,
+                    fontsize=9.5,
+                )
         axes.plot(*zip(*points), "o-", color=color, linewidth=2, markersize=6)
         real = baselines["form_of_real_poems"][key]
-        axes.annotate(f"{label}\n真词 {real:.0%}", (last, points[-1][1]), xytext=(46, 0), textcoords="offset points", va="center", color=color)
+        axes.annotate(
+            f"{label}\n真词 {real:.0%}",
+            (last, points[-1][1]),
+            xytext=(46, 0),
+            textcoords="offset points",
+            va="center",
+            color=color,
+        )
         axes.axhline(real, color=color, linestyle=":", linewidth=1)
-    axes.set_xticks(range(len(scores)), [STAGES[int(short(name)[1:])] for name in scores])
+    axes.set_xticks(range(len(scores)), [named(name, "\n") for name in scores])
     axes.margins(x=0.08)
     axes.set_ylim(-0.08, 1.08)
     axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
     axes.set_title("点是几个种子的平均，竖线从最小到最大；虚线是没学过的真词", fontsize=10, color=GREY)
-    save(figure, ROOT / "docs" / "stages.svg")
+    return svg(figure)
 
 
-def spread(measured, path):
-    """measured：{标签: [进第一层之前、过一层、过两层…各字向量的标准差, …]}；对数轴，0 画在最底下，写到 path（Path）。"""
+def spread(measured):
+    """measured：{标签: [进第一层之前、过一层、过两层…各字向量的标准差, …]}；对数轴，0 画在最底下。"""
     style()
     figure, axes = plt.subplots(figsize=(7, 4))
     bottom = min(value for values in measured.values() for value in values if value) / 10
+
     def number(value):
         return f"{value:.1g}" if value < 1 else f"{value:.2f}"
 
@@ -200,21 +284,35 @@ def spread(measured, path):
         axes.plot(range(len(values)), heights, "o-", color=color, linewidth=2)
         for k, value in enumerate(values[:-1]):
             if value < 0.1:  # 还没缩小的，不标
-                axes.annotate(number(value), (k, heights[k]), xytext=(0, -16), textcoords="offset points", ha="center", color=color)
+                axes.annotate(
+                    number(value),
+                    (k, heights[k]),
+                    xytext=(0, -16),
+                    textcoords="offset points",
+                    ha="center",
+                    color=color,
+                )
         axes.annotate(
-            f"{label}：{number(values[-1])}", (len(values) - 1, heights[-1]), xytext=(12, 0), textcoords="offset points", va="center", color=color
+            f"{label}：{number(values[-1])}",
+            (len(values) - 1, heights[-1]),
+            xytext=(12, 0),
+            textcoords="offset points",
+            va="center",
+            color=color,
         )
     axes.set_yscale("log")
     axes.set_ylim(bottom / 2, 6)
     axes.set_xticks(range(len(values)), ["嵌入", *(f"过 {k} 层" for k in range(1, len(values)))])
     axes.set(ylabel="各字向量的标准差（对数轴）", title="字与字差多远")
-    save(figure, path)
+    return svg(figure)
 
 
-def ablation(tables, path):
-    """tables：{脚本名: [(概念, loss, 比完整的高多少, …), …]}；每份脚本一栏横条，写到 path（Path）。高出 inf 的是发散了。"""
+def ablation(tables):
+    """tables：{脚本名: [(概念, loss, 比完整的高多少, …), …]}；每份脚本一栏横条。高出 inf 的是发散了。"""
     style()
-    figure, columns = plt.subplots(1, len(tables), figsize=(5.5 * len(tables), 4.2), squeeze=False, layout="constrained")
+    figure, columns = plt.subplots(
+        1, len(tables), figsize=(5.5 * len(tables), 4.2), squeeze=False, layout="constrained"
+    )
     for axes, (name, rows) in zip(columns[0], tables.items()):
         rows = rows[::-1]
         longest = max((row[2] for row in rows if math.isfinite(row[2])), default=1)
@@ -222,23 +320,29 @@ def ablation(tables, path):
         axes.barh(range(len(rows)), bars, color=[RED if value > 0 else BLUE for value in bars], height=0.65)
         for k, (bar, row) in enumerate(zip(bars, rows)):
             axes.annotate(
-                f"{round(row[2], 2) + 0.0:+.2f}" if math.isfinite(row[2]) else "发散", (bar, k), xytext=(4 if bar >= 0 else -4, 0),
-                textcoords="offset points", va="center", ha="left" if bar >= 0 else "right", fontsize=9.5,
+                f"{round(row[2], 2) + 0.0:+.2f}" if math.isfinite(row[2]) else "发散",
+                (bar, k),
+                xytext=(4 if bar >= 0 else -4, 0),
+                textcoords="offset points",
+                va="center",
+                ha="left" if bar >= 0 else "right",
+                fontsize=9.5,
             )
         axes.axvline(0, color=INK, linewidth=1)
         axes.margins(x=0.18)
         axes.set_yticks(range(len(rows)), [row[0] for row in rows])
-        axes.set(title=f"{short(name)}：拆掉或改动一处", xlabel="验证 loss 比完整的高多少")
-    save(figure, path)
+        axes.set(title=f"{BY_FILE[name].id}：拆掉或改动一处", xlabel="验证 loss 比完整的高多少")
+    return svg(figure)
 
 
 BARS = {"repeated": 0.08, "rare": 0.15}  # 韵字重复、罕用韵字，多于这么多就算钻空子
 
 
 def frontier(tried, results, naive):
-    """画 docs/frontier.svg：押韵多少，各要拿什么来换：韵字重复、罕用韵字、合律（练过的词牌），一栏一样。
+    """docs/frontier.svg：押韵多少，各要拿什么来换：韵字重复、罕用韵字、合律（练过的词牌），一栏一样。
 
-    tried：tried.json 的 after，一个点一次试验，没打分的、没量罕用字的不画；results：{"v28": 分数, "v29": 分数}，几个种子的平均；
+    tried：tried.json 的 after，一个点一次试验，没打分的、没量罕用字的不画；results：{"v28": 分数, "v29": 分数}，
+    几个种子的平均；
     naive：奖励里直接加押韵的那一回的分数，罕用韵字没量。分数见 form.py。
     """
     style()
@@ -255,13 +359,28 @@ def frontier(tried, results, naive):
     figure, columns = plt.subplots(1, 3, figsize=(13, 4.4), sharex=True, layout="constrained")
     hacked = [point[1] > BARS["repeated"] or (point[3] or 0) > BARS["rare"] for point in points]
     for axes, k, key, label, beside in zip(
-        columns, (1, 3, 2), ("repeated", "rare", "practised"), ("韵字重复", "罕用韵字", "合律：练过的词牌"), ((0, 12), (0, -22), (20, -4)),
+        columns,
+        (1, 3, 2),
+        ("repeated", "rare", "practised"),
+        ("韵字重复", "罕用韵字", "合律：练过的词牌"),
+        ((0, 12), (0, -22), (20, -4)),
     ):
         for color, name, chosen in ((BLUE, "老实的", False), (RED, "钻空子的", True)):
-            shown = [(point[0], point[k]) for point, flag in zip(points, hacked) if flag == chosen and point[k] is not None]
-            axes.plot(*zip(*shown), "o", color=color, markersize=7, alpha=0.75, label=f"{name}，{hacked.count(chosen)} 次")
+            shown = [
+                (point[0], point[k]) for point, flag in zip(points, hacked) if flag == chosen and point[k] is not None
+            ]
+            axes.plot(
+                *zip(*shown), "o", color=color, markersize=7, alpha=0.75, label=f"{name}，{hacked.count(chosen)} 次"
+            )
         for number, (name, scores) in enumerate(results.items()):
-            axes.plot(scores["rhyme"], scores[key], "D", color=INK, markersize=8, label="" if number else "各版，三个种子的平均")
+            axes.plot(
+                scores["rhyme"],
+                scores[key],
+                "D",
+                color=INK,
+                markersize=8,
+                label="" if number else "各版，三个种子的平均",
+            )
             axes.annotate(name, (scores["rhyme"], scores[key]), xytext=beside, textcoords="offset points", ha="center")
         if key in BARS:
             axes.axhline(BARS[key], color=GREY, linestyle=":", linewidth=1)
@@ -271,11 +390,12 @@ def frontier(tried, results, naive):
         axes.grid(color="#eaeef2")
         axes.set_axisbelow(True)
     columns[0].legend(frameon=False, loc="upper left")
-    save(figure, ROOT / "docs" / "frontier.svg")
+    return svg(figure)
 
 
 def emerge(record):
-    """画 docs/emerge.svg：左边，读真词时韵脚上该押的那一部的概率，写出来的词押韵几成，随步数怎样变；右边，韵脚和别的字的 loss。
+    """docs/emerge.svg：左边，读真词时韵脚上该押的那一部的概率，写出来的词押韵几成，随步数怎样变；右边，
+    韵脚和别的字的 loss。
 
     record：docs/emerge.json 的内容（见 emerge.py）。
     """
@@ -284,7 +404,8 @@ def emerge(record):
     column = lambda key: list(zip(*[(point["step"], point[key]) for point in points if key in point]))  # noqa: E731
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
     for key, label, color, mark in (
-        ("rhyme", "写出来的词，押同一部的", "#146c2e", "o-"), ("right", "读真词，给该押的那一部", RED, "-"),
+        ("rhyme", "写出来的词，押同一部的", "#146c2e", "o-"),
+        ("right", "读真词，给该押的那一部", RED, "-"),
         ("chance", "同样的地方，给别的词押的部", GREY, "-"),
     ):
         steps, values = column(key)
@@ -301,4 +422,4 @@ def emerge(record):
         right.plot(steps[1:], values[1:], color=color, linewidth=2, label=f"{label}：{values[-1]:.2f}")
     right.set(xlabel="训练步数", ylabel="loss（nat/字）", title="没学过的词，平均每个字")
     right.legend(frameon=False)
-    save(figure, ROOT / "docs" / "emerge.svg")
+    return svg(figure)

@@ -1,15 +1,16 @@
 """平仄和押韵：从训练的 90% 里归纳每个词牌的谱，给写出来的词打分。韵书是 modern/yun.txt。
 
-谱：TUNES 个词牌，每种至少 ATTESTED 首用过的句长序列各一张。一个位置上，只有一种声调的字里，至少 FIXED 都是平（或都是仄），就定为平（或仄）。
-一首的韵部，是它各句末字最常落进的那一部；一句的末字，多半的词都落在自己的韵部里，就算该押韵。中途换韵的词牌（菩萨蛮），押在
-第一种韵上的不到一半，就没有该押的位置，不量。一个字几种读音，对上一种就算；韵书里没有的字不算。
+谱：TUNES 个词牌，每种至少 ATTESTED 首用过的句长序列各一张。一个位置上，只有一种声调的字里，
+至少 FIXED 都是平（或都是仄），就定为平（或仄）。
+一首的韵部，是它各句末字最常落进的那一部；一句的末字，多半的词都落在自己的韵部里，就算该押韵。中途换韵的词牌（菩萨蛮），
+押在第一种韵上的不到一半，就没有该押的位置，不量。一个字几种读音，对上一种就算；韵书里没有的字不算。
 """
 
 import collections
 import math
 import re
 
-from scripts import ROOT
+from course import ROOT
 
 FIXED, ATTESTED = 0.85, 10
 YUN = ROOT / "modern" / "yun.txt"
@@ -46,7 +47,9 @@ class Yun:
 
 
 class Templates:
-    """谱。poems：[(词牌, 句长序列, 正文), …]，训练集里的。get(词牌, 句长序列) → (各位置的平仄, 该押韵的是第几个字) 或 None。"""
+    """谱。poems：[(词牌, 句长序列, 正文), …]，训练集里的。
+    get(词牌, 句长序列) → (各位置的平仄, 该押韵的是第几个字) 或 None。
+    """
 
     def __init__(self, yun, poems):
         self.yun, self.found = yun, {}
@@ -88,7 +91,12 @@ class Templates:
         fixed = [(self.yun.tones[c], want) for c, want in zip(text, template[0]) if want and c in self.yun.tones]
         last = [text[k] for k in template[1] if text[k] in self.yun.rhymes]
         rhyme = self.yun.main_rhyme(last)
-        return sum(want in tone for tone, want in fixed), len(fixed), sum(rhyme in self.yun.rhymes[c] for c in last), len(last)
+        return (
+            sum(want in tone for tone, want in fixed),
+            len(fixed),
+            sum(rhyme in self.yun.rhymes[c] for c in last),
+            len(last),
+        )
 
     def ends(self, tune, sequence, body):
         """一首里该押韵的末字（str）；没有谱的是 ""。"""
@@ -115,7 +123,7 @@ class Copies:
     @staticmethod
     def split(body):
         text = characters(body)
-        return [text[k:k + RUN] for k in range(len(text) - RUN + 1)]
+        return [text[k : k + RUN] for k in range(len(text) - RUN + 1)]
 
     def copied(self, body):
         return any(hash(run) in self.runs for run in self.split(body))

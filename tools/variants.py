@@ -1,21 +1,22 @@
-"""改一处，量一次：从一份脚本改出几份变体，照样训练到底，记下结果。ablate.py 拆概念、answers.py 答“试试”，都用它。
+"""改一处，量一次：从一份脚本改出几份变体，照样训练到底，记下结果。拆概念、答“试试”、试没有采用的，都用它。
 
 记录是 JSON：{脚本名: {变体名: {"stamp": [脚本的指纹, 改动的指纹], "runs": [一次运行的 dict, …]}}}。
-脚本或改动变了，那个变体就要重量；measure.py --unchanged-since 证明脚本的改动与训练无关时，换上新的指纹（confirm）。
+脚本（连同它接着学的那几份）或改动变了，那个变体就要重量；measure.py --unchanged-since 证明脚本的改动与训练无关时，
+换上新的指纹。
+记的若是当天的脚本（Experiment.dated），脚本后来改了不用重量。
 """
 
-import ast
+import argparse
 import difflib
-import hashlib
-import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Callable
+from pathlib import Path
 
-import measure
-from scripts import ROOT, set_hyperparameters, without_docstrings
-
-RECORDS = [ROOT / "docs" / "ablation.json", ROOT / "docs" / "answers.json"]
+import course
+import records
+import results
+import runner
 
 
 def swap(source, old, new):
@@ -37,8 +38,9 @@ def change(dropped=(), swapped=(), then="", **hyper):
             source = swap(source, line, "")
         for old, new in swapped:
             source = swap(source, old, new)
-        return set_hyperparameters(source, **hyper) + (f"\nprint({measure.NOTES!r})\n{then}" if then else "")
+        return runner.set_hyperparameters(source, **hyper) + (f"\nprint({runner.NOTES!r})\n{then}" if then else "")
 
+    apply.digest = runner.digest(repr((dropped, swapped, then, hyper)))  # 改动自己的指纹，不看改的是哪份脚本
     return apply
 
 
@@ -50,70 +52,152 @@ class Variant:
     poems: int = 0
 
 
-def stamp(name, variant):
-    """[脚本 name 的指纹, 这种改法动了哪些代码行的指纹]。"""
-    source = (ROOT / name).read_text(encoding="utf-8")
-    before, after = (ast.unparse(without_docstrings(text)).split("\n") for text in (source, variant.apply(source)))
+@dataclass(frozen=True)
+class Experiment:
+    """一组改法：记在哪个文件（Path），各脚本有哪些（{脚本名: {变体名: Variant}}），由哪个工具量。
+
+    key：记在文件里的哪一项，空的是整个文件。dated：记的是当天的脚本，后来改了不算过时，也不再添种子；去掉了的变体，记录
+    留着。
+    """
+
+    path: Path
+    variants: dict
+    tool: str
+    key: str = ""
+    dated: bool = False
+
+    def load(self):
+        """记录（dict）；还没有就是空的。"""
+        content = records.read(self.path)
+        return content.get(self.key, {}) if self.key else content
+
+    def save(self, record):
+        """写记录（dict），脚本、变体照声明的次序；文件里别的项不动。"""
+        kept = {}
+        for file in [*(file for file in self.variants if file in record), *record]:
+            labels = [*self.variants.get(file, record[file]), *(record[file] if self.dated else ())]
+            kept[file] = {label: record[file][label] for label in labels if label in record[file]}
+        records.write(self.path, {**records.read(self.path), self.key: kept} if self.key else kept)
+
+
+def stamp(file, variant, dated=False):
+    """[脚本 file 的指纹, 这种改法动了哪些代码行的指纹]；dated：后一个是改动自己的，脚本怎么改都不变。"""
+    if dated:
+        return [runner.stamp(file), variant.apply.digest]
+    source = course.source(file)
+    before, after = map(runner.code_lines, (source, variant.apply(source)))
     blocks = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
-    edit = [(before[a:b], after[c:d]) for kind, a, b, c, d in blocks if kind != "equal"]
-    return [measure.fingerprint(name), hashlib.sha256(repr(edit).encode()).hexdigest()[:16]]
+    edit = [(list(before[a:b]), list(after[c:d])) for kind, a, b, c, d in blocks if kind != "equal"]
+    return [runner.stamp(file), runner.digest(repr(edit))]
 
 
-def load(path):
-    """path（Path）里的记录；还没有就是空的。"""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+def outdated(record, variants, dated=False):
+    """过时的、没量过的：[(脚本名, 变体名), …]。variants：{脚本名: {变体名: Variant}}；dated：见 Experiment。"""
 
+    def fresh(file, label, variant):
+        entry = record.get(file, {}).get(label, {"stamp": [], "runs": []})
+        return entry["runs"] and entry["stamp"][dated:] == stamp(file, variant, dated)[dated:]
 
-def confirm(name, old, new, paths=None):
-    """脚本 name 的指纹由 old 变成 new，而训练一位不差：它的变体也跟着换指纹。"""
-    for path in paths or RECORDS:
-        record = load(path)
-        for entry in record.get(name, {}).values():
-            if entry["stamp"][0] == old:
-                entry["stamp"][0] = new
-        if record:
-            measure.write_json(path, record)
-
-
-def stale(record, variants):
-    """过时的、没量过的：[(脚本名, 变体名), …]。variants：{脚本名: {变体名: Variant}}。"""
     return [
-        (name, label) for name, labels in variants.items() for label, variant in labels.items()
-        if record.get(name, {}).get(label, {}).get("stamp") != stamp(name, variant) or not record[name][label]["runs"]
+        (file, label) for file, labels in variants.items() for label in labels if not fresh(file, label, labels[label])
     ]
 
 
-def missing(record, variants, seeds=1):
-    """还没量的：[(脚本名, 变体名, 种子), …]；过时的旧结果先从 record 里扔掉。"""
-    for name, label in stale(record, variants):
-        record.setdefault(name, {})[label] = {"stamp": stamp(name, variants[name][label]), "runs": []}
+def stale(experiment):
+    """一组改法里要重量的：[Stale, …]。用时照上次的；没量过，照脚本自己单线程的。"""
+    record, measured, found = experiment.load(), results.load(), []
+    for file, label in outdated(record, experiment.variants, experiment.dated):
+        runs = (
+            record.get(file, {}).get(label, {}).get("runs")
+            or [run for run in results.runs(measured, file) if not run["alone"]][:1]
+        )
+        command = f"python tools/{experiment.tool}.py {file}"
+        found.append(records.Stale(f"{file}，{label}", "要重量", command, sum(run["wall_s"] for run in runs) or None))
+    return found
+
+
+def missing(record, variants, seeds=1, dated=False):
+    """还没量的：[(脚本名, 变体名, 种子), …]；过时的旧结果先从 record 里扔掉。dated：见 Experiment。"""
+    for file, label in outdated(record, variants, dated):
+        record.setdefault(file, {})[label] = {"stamp": stamp(file, variants[file][label], dated), "runs": []}
     return [
-        (name, label, seed) for name, labels in variants.items() for label in labels for seed in measure.seeds_from_first(seeds)
-        if seed not in {run["seed"] for run in record[name][label]["runs"]}
+        (file, label, seed)
+        for file, labels in variants.items()
+        for label in labels
+        if record[file][label]["stamp"][0] == runner.stamp(file)  # 记的是当天的脚本，别的种子不能用后来的
+        for seed in range(runner.FIRST_SEED, runner.FIRST_SEED + seeds)
+        if seed not in {run["seed"] for run in record[file][label]["runs"]}
     ]
 
 
 KEPT = (
-    "seed", "date", "train_loss", "val_loss", "best_val_loss", "tokens_per_s", "wall_s", "parameters", "form", "curve", "samples",
+    "seed",
+    "date",
+    "machine",
+    "train_loss",
+    "val_loss",
+    "best_val_loss",
+    "tokens_per_s",
+    "wall_s",
+    "parameters",
+    "form",
+    "curve",
+    "samples",
     "notes",
 )
 
 
-def run(path, variants, names, seeds=1):
-    """names 里的脚本，缺的变体每核一个并排量；每量完一次就存到 path（Path）。"""
-    wanted = {name: variants[name] for name in names}
-    record = load(path)
-    progress = measure.Progress(todo := missing(record, wanted, seeds))
+def run(experiment, files=None, seeds=1):
+    """files 里的脚本（不给是全部），缺的变体每核一个并排量；每量完一次就存。返回记录（dict）。"""
+    record = experiment.load()
+    chosen = {file: experiment.variants[file] for file in files or experiment.variants}
+    todo = missing(record, chosen, seeds, experiment.dated)
+    progress = runner.Progress(len(todo))
+    for file, seed in sorted({(file, seed) for file, _, seed in todo}):  # 并排之前，先有接着学的权重
+        if base := course.base_of(file):
+            runner.weights(base.file, seed)
 
-    def one(name, label, seed):
-        variant = variants[name][label]
-        result = measure.run(name, seed, threads=1, change=variant.apply, poems=variant.poems)
+    def one(file, label, seed):
+        variant = experiment.variants[file][label]
+        result = runner.run(file, seed, threads=1, change=variant.apply, poems=variant.poems)
         with progress.lock:
-            record[name][label]["runs"].append({key: result[key] for key in KEPT if result.get(key) is not None})
-            ordered = {n: {k: record[n][k] for k in variants[n] if k in record[n]} for n in variants if n in record}
-            measure.write_json(path, ordered)
-            progress.print(f"{name}：{label}，种子 {seed}", result)
+            record[file][label]["runs"].append({key: result[key] for key in KEPT if result.get(key) is not None})
+            experiment.save(record)
+            progress.print(f"{file}：{label}，种子 {seed}：{runner.outcome(result)}")
 
-    with ThreadPoolExecutor(measure.CORES) as pool:
+    with ThreadPoolExecutor(records.CORES) as pool:
         list(pool.map(lambda job: one(*job), todo))
-    return load(path)
+    return experiment.load()
+
+
+def main(doc, experiment):
+    """几个工具共用的命令行：缺什么量什么。doc 是工具的说明。"""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "scripts",
+        nargs="*",
+        type=known(experiment.variants),
+        metavar="脚本",
+        help="文件名或 v3 这样的短名；不写就是全部",
+    )
+    parser.add_argument("--seeds", type=int, default=1, help="量几个种子，从 42 起")
+    arguments = parser.parse_args()
+    records.need("torch")
+    run(experiment, arguments.scripts, arguments.seeds)
+    print("量完了。写文档、画图：python tools/render.py")
+
+
+def known(files):
+    """命令行里的脚本名：短名、文件名都行，要在 files 里；返回文件名。"""
+
+    def find(name):
+        try:
+            file = course.script(name).file
+        except KeyError:
+            file = name
+        if file not in files:
+            names = "、".join(course.BY_FILE[one].id for one in files)
+            raise argparse.ArgumentTypeError(f"没有“{name}”，有 {names}" if names else "现在一个也没有")
+        return file
+
+    return find

@@ -1,6 +1,7 @@
 """看见模型里面：取来一份脚本训练好的模型，截下每一层、每个头的注意力权重；脚本一字不改。
 
-注意力权重都出自 PyTorch 的两个函数之一：F.softmax（到 v13，一个头调用一次）和 F.scaled_dot_product_attention（v14 起，一层一次）。
+注意力权重都出自 PyTorch 的两个函数之一：F.softmax（到 v13，一个头调用一次）和 F.scaled_dot_product_attention（v14 起，
+一层一次）。
 前向的时候把它们换掉，经过的权重就看得见；v22 起的缓存用不着，整段一次读完（start 是 None）。
 """
 
@@ -11,10 +12,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import kept
-import scripts
 import torch
 import torch.nn.functional as F
+
+import course
+import runner
 
 BEFORE_TRAINING = re.compile(r"\A.*?^# ---------- 训练.*?^model = .*?\n", re.M | re.S)  # 一直到造出模型的那一行
 
@@ -46,15 +48,16 @@ class Trained:
 
 
 def untrained(name, short=None):
-    """脚本 name 跑到造出模型为止的全局变量（dict）：不训练，也不考试。"""
+    """脚本 name 跑到造出模型为止的全局变量（dict）：不训练，也不考试；有 GPU 也用 CPU 的那套数。"""
+    text = runner.set_hyperparameters(course.source(name), device="cpu")
     with tempfile.TemporaryDirectory() as place:
-        return scripts.load(kept.lay_out(name, BEFORE_TRAINING.match(kept.source(name))[0], Path(place), short))
+        return runner.load(runner.lay_out(name, BEFORE_TRAINING.match(text)[0], Path(place), short=short))
 
 
 def trained(name, short=None):
-    """脚本 name 训练好的模型（Trained）；没有存下的权重就先训练，short 见 kept.weights。"""
-    name = kept.SAME.get(name, name)
-    weights = torch.load(kept.weights(name, short), weights_only=True)["model"]
+    """脚本 name 训练好的模型（Trained）；没有存下的权重就先训练，short 见 runner.weights。"""
+    name = course.measured_as(name)
+    weights = torch.load(runner.weights(name, short=short), weights_only=True)["model"]
     found = Trained(name, untrained(name, short))
     found.model.load_state_dict(weights)
     return found
@@ -108,12 +111,14 @@ def common(text, count):
 
 
 def nearest(trained, wanted, among, count):
-    """wanted（[字, …]）在 trained 的嵌入里，各自和 among 里的哪 count 个字最近，不算自己：{字: [(字, 余弦), …]}，近的在前。"""
+    """wanted（[字, …]）在 trained 的嵌入里，各自和 among 里的哪 count 个字最近，不算自己：{字: [(字, 余弦), …]}，
+    近的在前。
+    """
     vectors = trained.model.token_embedding.weight.detach()
     rows = lambda chars: F.normalize(vectors[trained.tokenizer.encode(chars)], dim=1)  # noqa: E731
     cosines = rows(wanted) @ rows(among).T  # (wanted, among)
     found = {}
     for ch, row in zip(wanted, cosines):
-        order = [k for k in row.argsort(descending=True, stable=True)[:count + 1].tolist() if among[k] != ch]
+        order = [k for k in row.argsort(descending=True, stable=True)[: count + 1].tolist() if among[k] != ch]
         found[ch] = [(among[k], row[k].item()) for k in order[:count]]
     return found
