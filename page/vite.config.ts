@@ -7,16 +7,16 @@ const timeout = Number(process.env.PAGE_TIMEOUT ?? 60_000) // 机器忙，就放
 
 const runtime = fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm'))
 
-export default defineConfig({
+export default defineConfig(({ mode }) => ({
   base: './', // 放在哪个子路径下都行
   publicDir: process.env.PAGE_DATA ?? 'public',
   define: { __RUNTIME_BYTES__: statSync(runtime).size }, // 服务器压缩过的，响应里没有真的大小
   worker: { format: 'es' },
   test: {
-    include: [process.env.SPEED ? 'tests/speed.ts' : 'tests/*.test.ts'],
+    include: [mode === 'speed' ? 'tests/speed.ts' : 'tests/*.test.ts'],
     globalSetup: 'tests/serve.ts',
     testTimeout: timeout,
     hookTimeout: timeout,
     expect: { poll: { timeout: timeout / 2 } },
   },
-})
+}))

@@ -23,10 +23,13 @@ export interface Form {
   poem_loss?: number | null
 }
 
+/** 在课程的哪一段：基线、第一段路、第二段路到底座、底座之后。 */
+export type Part = 'baseline' | 'first' | 'modern' | 'after'
+
 export interface Version {
   id: string
   script: string
-  arc: 1 | 2
+  part: Part
   title: string
   doc: string
   before: string | null
@@ -38,6 +41,8 @@ export interface Version {
   minutes: number | null
   model: Model | null
   same_as?: string
+  /** 没有注意力的，为什么没什么可看 */
+  blind?: string
 }
 
 export interface Course {
@@ -46,6 +51,11 @@ export interface Course {
   baselines: { uniform: number; unigram: number; bigram: number; form_of_real_poems: Form }
   versions: Version[]
   tunes: string[]
+  /** 一打开先选的一版，和它对照的一版 */
+  first: string
+  contrast: string
+  /** “格律”里挑的 */
+  rungs: string[]
 }
 
 export interface Point {

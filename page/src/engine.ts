@@ -65,7 +65,7 @@ export function useStatuses(versions: Version[]): Status[] {
   return versions.map(status)
 }
 
-/** 字 ↔ 编号。v25 起的模型多认得几个记号，接在字表后面。 */
+/** 字 ↔ 编号。听要求的模型多认得几个记号，接在字表后面。 */
 export class Characters {
   private readonly list: string[]
   private readonly ids: Map<string, number>

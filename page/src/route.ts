@@ -1,4 +1,4 @@
-/** 地址栏里 # 之后的部分：#/ask/v=v11&text=春江。 */
+/** 地址栏里 # 之后的部分：#/ask/v=版本&text=春江。 */
 import { useEffect, useRef, useState } from 'preact/hooks'
 
 export interface Route {

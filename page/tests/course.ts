@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Course } from '../src/course'
+import type { Course, Neighbours } from '../src/course'
 import type { Prosody } from '../src/prosody'
 
 const read = <T>(path: string): T => JSON.parse(readFileSync(fileURLToPath(new URL(path, import.meta.url)), 'utf8'))
 
 export const course = read<Course>('../dist/course.json')
 export const prosody = read<Prosody>('../dist/prosody.json')
+export const neighbours = read<Neighbours>('../dist/neighbours.json')
 export const models = course.versions.filter(version => version.model)
 
 /** PyTorch 算的前五名：{版本: {开头: [[字, 概率], …]}}；没有这个文件就是 undefined。 */

@@ -5,6 +5,12 @@ import { clauses, judge, type Template } from '../src/prosody'
 import { answer, uniform } from '../src/sampling'
 import { prosody } from './course'
 
+test('源码里不写哪一版：都从 course.json 来', () => {
+  const sources = import.meta.glob<string>('../src/**/*.{ts,tsx}', { query: '?raw', import: 'default', eager: true })
+  expect(Object.keys(sources).length).toBeGreaterThan(20)
+  expect(Object.entries(sources).flatMap(([path, text]) => (text.match(/\bv\d+\b/g) ?? []).map(id => `${path}：${id}`))).toEqual([])
+})
+
 test('抽签：从大到小排，随机数落在谁的一段就是谁；温度、top-k 只改抽签的概率', () => {
   const scores = Float32Array.from([0, Math.log(3), Math.log(6)]) // 概率 0.1、0.3、0.6
   const draw = (u: number, temperature = 1, topK = 0) => answer(scores, temperature, topK, u, 3)

@@ -1,5 +1,5 @@
 import { useEffect } from 'preact/hooks'
-import type { Course, Version } from '../course'
+import type { Course, Part, Version } from '../course'
 import { load, useStatuses, type Status } from '../engine'
 import { megabytes } from './text'
 
@@ -7,7 +7,11 @@ export const withModel = (course: Course) => course.versions.filter(version => v
 
 export const find = (course: Course, id: string) => course.versions.find(version => version.id === id)
 
-/** 有模型的那一版；v12 这样没有自己的模型的，换成它用的那一版；没有就是 undefined。 */
+const ROADS: Record<Part, string> = { baseline: '第一段路', first: '第一段路', modern: '第二段路', after: '第二段路' }
+
+export const road = (version: Version) => ROADS[version.part]
+
+/** 有模型的那一版；没有自己的模型的，换成它用的那一版；没有就是 undefined。 */
 export function playable(course: Course, id: string): Version | undefined {
   const version = find(course, id)
   if (version?.model || !version?.same_as) return version?.model ? version : undefined
@@ -15,15 +19,15 @@ export function playable(course: Course, id: string): Version | undefined {
 }
 
 /** 挑一版。 */
-export function Picker(props: { course: Course; label: string; value: string; onChange: (id: string) => void; only?: (version: Version) => boolean }) {
-  const versions = withModel(props.course).filter(props.only ?? (() => true))
+export function Picker(props: { course: Course; label: string; value: string; onChange: (id: string) => void }) {
+  const versions = withModel(props.course)
   return (
     <label class="field">
       <span>{props.label}</span>
       <select value={props.value} onChange={event => props.onChange(event.currentTarget.value)}>
-        {[1, 2].map(arc => (
-          <optgroup key={arc} label={arc === 1 ? '第一段路' : '第二段路'}>
-            {versions.filter(version => version.arc === arc).map(version => (
+        {[...new Set(versions.map(road))].map(name => (
+          <optgroup key={name} label={name}>
+            {versions.filter(version => road(version) === name).map(version => (
               <option key={version.id} value={version.id}>{version.id} {version.title}</option>
             ))}
           </optgroup>

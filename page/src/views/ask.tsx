@@ -14,8 +14,8 @@ const MOST = 100 // “一直写”一次最多写几个字
 const PACE = 60 // 每个字至少隔这么多毫秒，看得清
 
 export default function Ask({ course, route }: { course: Course; route: Route }) {
-  const [settings, set] = useSettings(route, { v: 'v11', text: '春江', ...SAMPLING })
-  const version = playable(course, settings.v) ?? playable(course, 'v11')
+  const [settings, set] = useSettings(route, { v: course.first, text: '春江', ...SAMPLING })
+  const version = playable(course, settings.v) ?? playable(course, course.first)
   const [automatic, setAutomatic] = useState(route.params.has('v'))
   if (!version) return <p class="fault">还没有导出的模型，先看看代码和曲线吧。</p>
   return (
@@ -152,7 +152,7 @@ function Paper({ course, version, opening, temp, k, seed, onOpening }: PaperProp
         <p class="links">
           <CopyLink />
           <a href={link('see', { v: version.id, text: opening })}>同一个开头，它看哪里</a>
-          <a href={link('pair', { a: version.id === 'v3' ? 'v11' : 'v3', b: version.id, text: opening })}>和别的版本并排</a>
+          <a href={link('pair', { a: version.id === course.contrast ? course.first : course.contrast, b: version.id, text: opening })}>和别的版本并排</a>
           <a href={link(version.id)}>{version.id} 的代码</a>
         </p>
       </section>

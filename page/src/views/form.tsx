@@ -11,10 +11,8 @@ import { link, useSettings, type Route } from '../route'
 const MOST = 200 // 最长的词，连标点和换行
 const MODELS = 4
 
-const KINDS: Record<string, string> = { v24: '底座', v25: '指令微调', v28: '强化学习', v29: '过程奖励' }
-
 export default function FormView({ course, route }: { course: Course; route: Route }) {
-  const able = withModel(course).filter(version => version.id in KINDS)
+  const able = withModel(course).filter(version => course.rungs.includes(version.id))
   const usual = able.slice(0, MODELS).map(version => version.id).join(',')
   const [settings, set] = useSettings(route, { tune: course.tunes[0] ?? '浣溪沙', heads: '春江花月', models: usual, ...SAMPLING })
   const { data, error } = useJson<Prosody>('prosody.json')
@@ -47,7 +45,7 @@ export default function FormView({ course, route }: { course: Course; route: Rou
             {able.map(version => (
               <label key={version.id} class="check">
                 <input type="checkbox" checked={chosen.includes(version)} disabled={!chosen.includes(version) && chosen.length >= MODELS} onChange={() => toggle(version.id)} />
-                {version.id} {KINDS[version.id]}
+                {version.id} {version.title}
               </label>
             ))}
           </span>
@@ -153,7 +151,7 @@ function Poem({ version, written, prosody, tune, heads }: { version: Version; wr
   const obeyed = asked.filter((char, k) => first[k] === char).length
   return (
     <section class="card">
-      <h2><a href={link(version.id)}>{version.id}</a> {KINDS[version.id]}</h2>
+      <h2><a href={link(version.id)}>{version.id}</a> {version.title}</h2>
       <p class="hint">{obeys ? <>要求：{prompt(version, tune, heads)}</> : <>它不懂藏头，只给了它词牌</>}</p>
       {written === undefined
         ? <p class="hint">还没写。</p>

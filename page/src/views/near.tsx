@@ -8,7 +8,7 @@ import { link, useSettings, type Route } from '../route'
 export default function Near({ course, route }: { course: Course; route: Route }) {
   const [settings, set] = useSettings(route, { c: '春' })
   const { data, error } = useJson<Neighbours>('neighbours.json')
-  const ids = Object.keys(data ?? {}).toSorted((a, b) => Number(a.slice(1)) - Number(b.slice(1)))
+  const ids = Object.keys(data ?? {}) // 照课程的次序
   const chars = useMemo(() => Object.keys(data?.[ids[0] ?? ''] ?? {}), [data])
   const given = [...settings.c.trim()][0] ?? ''
   return (
@@ -50,7 +50,7 @@ export default function Near({ course, route }: { course: Course; route: Route }
               </section>
             ))}
           </div>
-          <p class="hint">数是余弦：1 是同一个方向，0 是不相干。v1 只学了相邻两个字，v11 看得远、学得久：比一比，谁的近邻更像一类字。</p>
+          <p class="hint">数是余弦：1 是同一个方向，0 是不相干。{ids[0]} 只学了相邻两个字，{ids.at(-1)} 看得远、学得久：比一比，谁的近邻更像一类字。</p>
           <h2>挑一个字</h2>
           <div class="grid"><Strip name="最常见的字" cells={chars.map(char => ({ char }))} selected={chars.indexOf(given)} onSelect={index => set({ c: chars[index]! })} /></div>
           <p class="links"><CopyLink /></p>

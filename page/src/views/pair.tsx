@@ -12,9 +12,9 @@ import type { Answer } from '../sampling'
 const MOST = 100
 
 export default function Pair({ course, route }: { course: Course; route: Route }) {
-  const [settings, set] = useSettings(route, { a: 'v3', b: 'v11', text: '春江', ...SAMPLING })
+  const [settings, set] = useSettings(route, { a: course.contrast, b: course.first, text: '春江', ...SAMPLING })
   const [automatic, setAutomatic] = useState(route.params.has('a') || route.params.has('b'))
-  const versions = [playable(course, settings.a) ?? playable(course, 'v3'), playable(course, settings.b) ?? playable(course, 'v11')]
+  const versions = [playable(course, settings.a) ?? playable(course, course.contrast), playable(course, settings.b) ?? playable(course, course.first)]
   if (!versions[0] || !versions[1]) return <p class="fault">还没有导出的模型，先看看代码和曲线吧。</p>
   const pair = versions as [Version, Version]
   return (

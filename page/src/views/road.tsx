@@ -1,4 +1,4 @@
-import type { Course, Version } from '../course'
+import type { Course, Form, Version } from '../course'
 import { baseline, comparable, exam, type Exam } from '../parts/exam'
 import { find } from '../parts/model'
 import { loss, percent } from '../parts/text'
@@ -19,14 +19,16 @@ export function Opening() {
 }
 
 export default function Road({ course }: { course: Course }) {
-  const versions = course.versions.filter(version => version.id !== 'bigram')
-  const learnt = find(course, 'v11')?.val_loss
+  const versions = course.versions.filter(version => version.part !== 'baseline')
+  const learnt = find(course, course.first)?.val_loss
   const parts: { name: string; note: string; exam: Exam; versions: Version[] }[] = [
     { name: '第一段路：走到 2019 年的 GPT-2', note: '考题：没学过的词里随便截的一段。', exam: 'pieces', versions: [] },
     { name: '第二段路：今天的零件', note: '考题：没学过的整首词，从头读到尾，不能和上面直接比。', exam: 'poems', versions: [] },
     { name: '底座之后：听要求、守格律', note: '这几版各考各的，loss 不能一起比，看合律。', exam: 'own', versions: [] },
   ]
   for (const part of parts) part.versions = versions.filter(version => exam(version) === part.exam)
+  const from = versions.findIndex(version => version.id === course.first) // 合律从这一版登起
+  const judged = new Set(versions.slice(from).filter(version => version.form))
   return (
     <>
       <Opening />
@@ -35,19 +37,19 @@ export default function Road({ course }: { course: Course }) {
         模型就是那些脚本训练出来的，在你自己的浏览器里跑，不用装东西。
       </p>
       <dl class="terms">
-        <div><dt><i class="dot" /> loss</dt><dd>平均每个字的 −ln 概率，猜得越准越小。{learnt && <>{loss(learnt)}（v11）好比每写一个字，在 {Math.round(Math.exp(learnt))} 个字之间犹豫。</>}</dd></div>
+        <div><dt><i class="dot" /> loss</dt><dd>平均每个字的 −ln 概率，猜得越准越小。{learnt && <>{loss(learnt)}（{course.first}）好比每写一个字，在 {Math.round(Math.exp(learnt))} 个字之间犹豫。</>}</dd></div>
         <div><dt><i class="dash" /> 只会数数</dt><dd>数每个字后面跟过哪些字，不用神经网络：线在它左边，才算赢了它。</dd></div>
         <div><dt><i class="block" /> 合律</dt><dd>写的词，分行和每句的字数合词牌的占几成。没学过的真词是 {percent(course.baselines.form_of_real_poems.attested)}。</dd></div>
       </dl>
-      {parts.filter(part => part.versions.length).map(part => <Stretch key={part.name} {...part} counted={baseline(course, part.exam)} />)}
+      {parts.filter(part => part.versions.length).map(part => <Stretch key={part.name} {...part} judged={judged} counted={baseline(course, part.exam)} />)}
     </>
   )
 }
 
-function Stretch(props: { name: string; note: string; exam: Exam; versions: Version[]; counted: number | null }) {
+function Stretch(props: { name: string; note: string; exam: Exam; versions: Version[]; judged: Set<Version>; counted: number | null }) {
   const { versions, counted } = props
   const losses = versions.map(comparable)
-  const judged = versions.some(version => shown(version))
+  const judged = versions.some(version => props.judged.has(version))
   return (
     <section class={`road ${judged ? 'judged' : ''}`}>
       <h2>{props.name}</h2>
@@ -67,7 +69,7 @@ function Stretch(props: { name: string; note: string; exam: Exam; versions: Vers
                 ? <span class="track" />
                 : <Track before={losses[k - 1]} value={losses[k]} after={losses[k + 1]} counted={counted} />}
               <span class="value"><span class="sr">loss </span>{loss(props.exam === 'own' ? version.val_loss : losses[k])}</span>
-              {judged && <Share version={version} />}
+              {judged && <Share form={props.judged.has(version) ? version.form : null} />}
             </a>
           </li>
         ))}
@@ -76,8 +78,6 @@ function Stretch(props: { name: string; note: string; exam: Exam; versions: Vers
     </section>
   )
 }
-
-const shown = (version: Version) => version.form && (version.arc === 2 || version.id === 'v11' || version.id === 'v12')
 
 /** 一版的 loss 是一个点，和上下两版的连成线。 */
 function Track(props: { before?: number | null; value?: number | null; after?: number | null; counted: number | null }) {
@@ -99,8 +99,7 @@ function Track(props: { before?: number | null; value?: number | null; after?: n
   )
 }
 
-function Share({ version }: { version: Version }) {
-  const form = shown(version) ? version.form : null
+function Share({ form }: { form: Form | null }) {
   if (!form) return <span class="share" />
   return (
     <span class="share">

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Course, Version } from '../course'
 import { Characters, engine, source } from '../engine'
 import { CopyLink } from '../parts/controls'
-import { Models, Picker, playable } from '../parts/model'
+import { Models, Picker, playable, withModel } from '../parts/model'
 import { Strip, type Cell } from '../parts/strip'
 import { percent, spoken } from '../parts/text'
 import { useTheme } from '../parts/theme'
@@ -13,15 +13,11 @@ import type { Attention } from '../worker'
 const AVERAGE = -1
 const SIDE = 192 // 小方块的画布的边长，像素
 
-const WHY: Record<string, string> = {
-  v1: 'v1 只拿当前这一个字去猜下一个字，前面的字它根本不读：没有“看”这回事。到 v3 有了注意力，才看得见前面。',
-  v2: 'v2 给每个位置也加了一个向量，可它还是只用最后一个字去猜：知道自己在第几位，看不见前面是谁。到 v3 有了注意力，才看得见前面。',
-}
-
 export default function See({ course, route }: { course: Course; route: Route }) {
-  const [settings, set] = useSettings(route, { v: 'v11', text: '春江花月夜', at: -1, layer: 0, head: AVERAGE })
-  const version = playable(course, settings.v) ?? playable(course, 'v11')
+  const [settings, set] = useSettings(route, { v: course.first, text: '春江花月夜', at: -1, layer: 0, head: AVERAGE })
+  const version = playable(course, settings.v) ?? playable(course, course.first)
   const [automatic, setAutomatic] = useState(route.params.has('v'))
+  const seeing = withModel(course).find(one => one.model!.layers > 0)
   if (!version) return <p class="fault">还没有导出的模型，先看看代码和曲线吧。</p>
   return (
     <>
@@ -35,7 +31,7 @@ export default function See({ course, route }: { course: Course; route: Route })
         </label>
       </div>
       {version.model!.layers === 0
-        ? <p class="notice">{WHY[version.id] ?? '这一版没有注意力，没有什么可看的。'} <a href={link('see', { v: 'v3', text: settings.text })}>去看 v3</a></p>
+        ? <p class="notice">{version.blind ?? '这一版没有注意力，没有什么可看的。'} {seeing && <a href={link('see', { v: seeing.id, text: settings.text })}>去看 {seeing.id}</a>}</p>
         : (
           <Models versions={[version]} automatic={automatic}>
             <Heads key={version.id} course={course} version={version} {...settings} set={set} />

@@ -3,7 +3,7 @@ import { fetchJson, useJson, type Course, type Details, type Version } from '../
 import { Diff, Whole } from '../parts/code'
 import { Curves, type Curve } from '../parts/curves'
 import { baseline, exam } from '../parts/exam'
-import { find, playable } from '../parts/model'
+import { find, playable, road } from '../parts/model'
 import { loss, percent, sections, tenThousands, type Section } from '../parts/text'
 import { link, useSettings, type Route } from '../route'
 
@@ -14,8 +14,8 @@ export default function VersionView({ course, route, version }: { course: Course
   const [before, after] = [course.versions[index - 1], course.versions[index + 1]]
   return (
     <article>
-      <p class="crumb"><a href={link('')}>路</a> / {version.arc === 1 ? '第一段路' : '第二段路'}</p>
-      <h1>{version.id === 'bigram' ? '只会数数的' : version.id} <span>{version.title}</span></h1>
+      <p class="crumb"><a href={link('')}>路</a> / {road(version)}</p>
+      <h1>{version.part === 'baseline' ? '只会数数的' : version.id} <span>{version.title}</span></h1>
       <p class="lead">{lead}</p>
       <Facts course={course} version={version} />
       <p class="links"><Play course={course} version={version} /></p>
@@ -44,15 +44,15 @@ function Facts({ course, version }: { course: Course; version: Version }) {
     ['训练 / 验证 loss', `${loss(version.train_loss)} / ${loss(version.val_loss)}`],
     ...(minutes ? [['用时', minutes < 1 ? `${Math.round(minutes * 60)} 秒` : `${minutes} 分钟`] as [string, string]] : []),
     ...(model ? [['一次看', `${model.block_size} 个字`] as [string, string]] : []),
-    ...(form && version.arc === 2 ? [['合律', percent(form.attested)] as [string, string]] : []),
-    ...(form?.tone && form.attested >= 0.025 ? [['平仄 / 押韵', `${percent(form.tone)} / ${percent(form.rhyme)}`] as [string, string]] : []),
+    ...(form && exam(version) !== 'pieces' ? [['合律', percent(form.attested)] as [string, string]] : []),
+    ...(form?.tone ? [['平仄 / 押韵', `${percent(form.tone)} / ${percent(form.rhyme)}`] as [string, string]] : []),
   ]
   return <dl class="facts">{facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
 }
 
 function Play({ course, version }: { course: Course; version: Version }) {
   const player = playable(course, version.id)
-  if (!player) return <span class="hint">这一版没有导出模型（{version.id === 'bigram' ? '它只有一张次数表' : '和前后的差别太小'}），看代码和曲线。</span>
+  if (!player) return <span class="hint">这一版没有导出模型（{version.part === 'baseline' ? '它只有一张次数表' : '和前后的差别太小'}），看代码和曲线。</span>
   const before = earlier(course, version)
   return (
     <>
