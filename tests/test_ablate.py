@@ -4,12 +4,11 @@ import pytest
 import torch
 import torch.nn as nn
 
-import helpers  # 先于 ablate：它把 tools/ 放进了 sys.path
 import ablate
-import measure
-import variants
-from helpers import ROOT, V
-from scripts import set_hyperparameters
+import course
+import helpers
+from course import V
+from helpers import set_hyperparameters
 
 
 @pytest.fixture
@@ -17,7 +16,7 @@ def ablated(tmp_path, corpus):
     """ablated(脚本名, 概念, **hyper)：拆掉概念的小模型跑完之后的全局变量。"""
 
     def get(name, concept, **hyper):
-        source = set_hyperparameters((ROOT / name).read_text(encoding="utf-8"), **{**helpers.TINY, "dropout": 0.2, **hyper})
+        source = set_hyperparameters(course.source(name), **{**helpers.TINY, "dropout": 0.2, **hyper})
         script = tmp_path / name
         changed = set_hyperparameters(ablate.VARIANTS[name][concept].apply(source), max_iters=hyper.get("max_iters", 0))
         script.write_text(changed, encoding="utf-8")
@@ -39,7 +38,7 @@ def test_runs_to_the_end_and_every_parameter_learns(ablated, name, concept):
     assert all(p.grad is not None for p in namespace["model"].parameters()), "拆剩的零件该一起拿走"
 
 
-@pytest.mark.parametrize("name", ablate.FULL)
+@pytest.mark.parametrize("name", ablate.VARIANTS)
 def test_what_is_gone(ablated, name):
     idx = torch.randint(50, (1, 16), generator=torch.Generator().manual_seed(0))
     shuffled = torch.cat([idx[:, :-1].flip(1), idx[:, -1:]], dim=1)
@@ -77,16 +76,13 @@ def test_what_v11_owes_to_its_schedule(ablated):
     hyper = dict(learning_rate=1e-3, max_iters=3)
     assert ablated(V[11], "学习率不变（没有预热和衰减）", **hyper)["optimizer"].param_groups[0]["lr"] == 1e-3
 
-    source = ablate.VARIANTS[V[11]]["v10 的大小和步数，有预热和衰减"].apply((ROOT / V[11]).read_text(encoding="utf-8"))
-    ten = (ROOT / V[10]).read_text(encoding="utf-8")
+    source = ablate.VARIANTS[V[11]]["v10 的大小和步数，有预热和衰减"].apply(course.source(V[11]))
+    ten = course.source(V[10])
     for line in ten.split("# ---------- 超参数")[1].split("# ---------- 数据")[0].split("\n"):
-        if line.split(" = ")[0] in "batch_size block_size n_embed n_head n_layer dropout learning_rate max_iters".split():
+        if (
+            line.split(" = ")[0]
+            in "batch_size block_size n_embed n_head n_layer dropout learning_rate max_iters".split()
+        ):
             key, value = line.split("  #")[0].split(" = ")
             assert source.count(f"    {key} = {float(value) if '.' in value or 'e' in value else value}") >= 1, line
     assert "warmup = " in source
-
-
-def test_recorded_ablation_is_current_and_in_the_table():
-    ablation, results = variants.load(ablate.OUTPUT), measure.load()
-    assert variants.stale(ablation, ablate.VARIANTS) == []
-    assert (ROOT / "docs" / "ablation.md").read_text(encoding="utf-8") == ablate.table(ablation, results)

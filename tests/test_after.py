@@ -1,141 +1,88 @@
-"""底座之后（v25 起）：听要求、LoRA、DPO、GRPO、过程奖励，用行为来证明。小模型、小语料，接着同一份 base.pth、sft.pth。"""
+"""底座之后（v25 起）：听要求、LoRA、DPO、GRPO、过程奖励，用行为来证明。小模型，接着同一份 base.pth、sft.pth。"""
 
 import math
 import re
-import shutil
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-import helpers  # 先于 form：它把 tools/ 放进了 sys.path
+import course
 import form
+import helpers
 import prosody
-from helpers import AFTER, V
+from course import AFTER, V, base_of
+from helpers import SMALL, changed, poems
 
-SMALL = {**helpers.TINY, "block_size": 160, "max_new_tokens": 20, "prompts": ["〈浣溪沙〉"], "eval_interval": 10, "rhyme_iters": 5}
-NEEDS = {25: ("base.pth", 24), 29: ("grpo.pth", 28)}  # 要哪份权重、谁存的；其余的要 v25 的 sft.pth
-
-
-def poems(count=300):
-    """几个词牌轮着来的小语料（str）：够 20 个词牌的名目，也有 10% 来考。"""
-    chars = "春江花月夜风雨山水云天人心愁梦酒香红绿青"
-    lines = []
-    for k in range(count):
-        take = lambda n: "".join(chars[(k * 7 + j * 3 + n) % len(chars)] for j in range(n))  # noqa: E731
-        tune = ["浣溪沙", "鹧鸪天", "西江月"][k % 3]
-        author = ["苏轼", "柳永"][k // 3 % 2]
-        lengths = {"浣溪沙": [(7,), (7,), (7, 7)], "鹧鸪天": [(7, 7), (3, 3), (7,)], "西江月": [(6, 6), (7, 6)]}[tune]
-        lines.append(f"{tune} {author}\n" + "\n".join("，".join(map(take, line)) + "。" for line in lengths))
-    return "\n\n".join(lines) + "\n\n"
+ALL = course.files(AFTER)
 
 
-@pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory):
-    """放着小的 base.pth、sft.pth 的文件夹（Path）。"""
-    folder = tmp_path_factory.mktemp("checkpoints")
-    for number, hyper in ((24, {"max_iters": 60, "learning_rate": 1e-2}), (25, {"max_iters": 40, "learning_rate": 1e-2})):
-        script = prepared(number, folder / str(number), folder, **hyper)
-        helpers.load(script)
-        shutil.copy(next(script.parent.glob("*.pth" if number == 24 else "sft.pth")), folder)
-    return folder
-
-
-def prepared(number, folder, checkpoints, corpus=None, **hyper):
-    """第 number 版的小模型，放在 folder，旁边放好它要的权重；返回脚本的 Path。"""
-    hyper = {**SMALL, **({"prompts": ["浣溪沙 "]} if number == 24 else {}), **hyper}
-    script = helpers.edit(V[number], folder, corpus=poems() if corpus is None else corpus, **hyper)
-    for path in checkpoints.glob("*.pth"):
-        shutil.copy(path, script.parent)
-    if number == 29:  # 起点是谁学出来的，它不管
-        script.with_name("sft.pth").rename(script.with_name("grpo.pth"))
-    return with_luck(script) if number == 27 else script
-
-
-def with_luck(script):
-    """小模型一首也写不合律：改成词里有“春”就算好，照样分得出好坏。"""
-    return changed(script, ('    return "\\n\\n" in answer and header.split(" ")[0] == tune and shape(body) in shapes[tune]', '    return "春" in answer'))
+def prepared(file, folder, checkpoints, **hyper):
+    """同 helpers.prepared；小模型一首也写不合律，DPO 就改成词里有“春”就算好，照样分得出好坏。"""
+    script = helpers.prepared(file, folder, checkpoints, **hyper)
+    good = 'return "\\n\\n" in answer and header.split(" ")[0] == tune and shape(body) in shapes[tune]'
+    return changed(script, (good, 'return "春" in answer')) if file == V[27] else script
 
 
 @pytest.fixture
 def version(tmp_path, checkpoints):
     """version(n, **hyper)：跑完的第 n 版的全局变量。"""
-    return lambda number, **hyper: helpers.load(prepared(number, tmp_path, checkpoints, **hyper))
+    return lambda number, **hyper: helpers.load(prepared(V[number], tmp_path, checkpoints, **hyper))
 
 
-def changed(script, *pairs):
-    """把脚本里的各对 (旧, 新) 换掉；旧的要恰好出现一次。"""
-    text = script.read_text(encoding="utf-8")
-    for old, new in pairs:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    script.write_text(text, encoding="utf-8")
-    return script
-
-
-@pytest.mark.parametrize("name", AFTER)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALL)
 def test_runs_from_anywhere_and_repeats_itself(name, tmp_path, checkpoints):
-    number = helpers.number(name)
-    outputs = []
-    for k, seed in enumerate(("0", "1")):  # 集合里的次序换了，也要一样
-        script = prepared(number, tmp_path / str(k), checkpoints, max_iters=2, eval_interval=1)
-        before = set(script.parent.iterdir())
-        (tmp_path / "elsewhere").mkdir(exist_ok=True)
-        result = helpers.run(script, tmp_path / "elsewhere", env=helpers.environment(PYTHONHASHSEED=seed))
-        assert result.returncode == 0 and result.stderr == "", result.stderr
-        written = {path.name for path in set(script.parent.iterdir()) - before}
-        assert written == {26: {"lora.pth"}, 27: {"dpo.pth"}, 28: {"grpo.pth"}, 29: {"process.pth"}}.get(number, set())
-        outputs.append(re.sub(r"[\d,]+ tokens/s|(已用|还需) [\d?]+ 秒", "", result.stdout))
-    assert outputs[0] == outputs[1]
+    """在子进程里、从别处跑一遍，再在本进程里跑一遍：字一样，不靠集合的次序（每个进程都不同）。"""
+    script = prepared(name, tmp_path, checkpoints, max_iters=2, eval_interval=1)
+    before, elsewhere = set(script.parent.iterdir()), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    result = helpers.run(script, elsewhere, env=helpers.environment(PYTHONHASHSEED="0"))
+    assert result.returncode == 0 and result.stderr == "", result.stderr
+    assert set(script.parent.iterdir()) - before == {script.with_name(course.BY_FILE[name].saves)}
+    assert not list(elsewhere.iterdir())
+    outputs = result.stdout, helpers.load(script)["stdout"]
+    assert len({re.sub(r"[\d,]+ tokens/s|(已用|还需) [\d?]+ 秒", "", output) for output in outputs}) == 1
     assert len(helpers.steps(result.stdout)) == 3 and "合律" in result.stdout
     assert helpers.samples(result.stdout)[0].startswith("〈浣溪沙〉")
 
 
-@pytest.mark.parametrize("name", AFTER)
+@pytest.mark.parametrize("name", ALL)
 class TestBadInput:
     """一句中文，说该做什么。"""
 
-    def message(self, script):
-        with pytest.raises(SystemExit) as exit:
-            helpers.load(script)
-        assert isinstance(exit.value.code, str) and "\n" not in exit.value.code and re.search("[\u4e00-\u9fff]", exit.value.code)
-        return exit.value.code
-
     def test_files(self, name, tmp_path, checkpoints):
-        number = helpers.number(name)
-        needed, maker = NEEDS.get(number, ("sft.pth", 25))
-        script = prepared(number, tmp_path, checkpoints)
-        for torn in (script.with_name(needed).read_bytes()[:1000], b"", None):
-            script.with_name(needed).write_bytes(torn) if torn is not None else script.with_name(needed).unlink()
-            message = self.message(script)
-            assert needed in message and V[maker] in message
-        torch.save({"别的": 1}, script.with_name(needed))
-        assert needed in self.message(script)
+        base = base_of(name)
+        script = prepared(name, tmp_path, checkpoints)
+        weights = script.with_name(base.saves)
+        for torn in (weights.read_bytes()[:1000], b"", None):
+            weights.write_bytes(torn) if torn is not None else weights.unlink()
+            message = helpers.complaint(script)
+            assert base.saves in message and f"请先运行 python {base.file}" in message
+        torch.save({"别的": 1}, weights)
+        assert base.saves in helpers.complaint(script)
         script.with_name("yun.txt").unlink()
-        assert "yun.txt" in self.message(script)
+        assert "yun.txt" in helpers.complaint(script)
         (tmp_path / "ci.txt").unlink()
-        assert "ci.txt" in self.message(script)
+        assert "ci.txt" in helpers.complaint(script)
 
     def test_another_corpus(self, name, tmp_path, checkpoints):
-        assert "从 v24 起重新运行" in self.message(prepared(helpers.number(name), tmp_path, checkpoints, corpus=poems() + "㶉"))
+        assert "从 v24 起重新运行" in helpers.complaint(prepared(name, tmp_path, checkpoints, corpus=poems() + "㶉"))
 
     def test_settings(self, name, tmp_path, checkpoints):
-        number = helpers.number(name)
         for key, value in dict(max_iters=-1, batch_size=0, block_size="8", prompts=[], train_data_ratio=90).items():
-            assert f"{key} = {value!r}" in self.message(prepared(number, tmp_path, checkpoints, **{key: value}))
-        assert "😀" in self.message(prepared(number, tmp_path, checkpoints, prompts=["〈😀〉"]))
+            assert f"{key} = {value!r}" in helpers.complaint(prepared(name, tmp_path, checkpoints, **{key: value}))
+        assert "😀" in helpers.complaint(prepared(name, tmp_path, checkpoints, prompts=["〈😀〉"]))
 
     def test_no_room_to_learn(self, name, tmp_path, checkpoints):
         """一段全是要求，没有一个要学的字：不训练。"""
-        assert "改大 block_size" in self.message(prepared(helpers.number(name), tmp_path, checkpoints, block_size=3))
+        assert "改大 block_size" in helpers.complaint(prepared(name, tmp_path, checkpoints, block_size=3))
 
     def test_old_file_survives_a_full_disk(self, name, tmp_path, checkpoints, monkeypatch):
-        script = prepared(helpers.number(name), tmp_path, checkpoints)
-        target = script.with_name({25: "sft", 26: "lora", 27: "dpo", 28: "grpo", 29: "process"}[helpers.number(name)] + ".pth")
-        old = target.read_bytes() if target.exists() else b"old"
-        target.write_bytes(old)
+        script = prepared(name, tmp_path, checkpoints)
+        target = script.with_name(course.BY_FILE[name].saves)
+        target.write_bytes(b"old")
 
         def full(content, path):
             path.write_bytes(b"half")
@@ -143,14 +90,15 @@ class TestBadInput:
 
         monkeypatch.setattr(torch, "save", full)
         namespace = helpers.load(script)
-        assert target.read_bytes() == old and "没存成" in namespace["stdout"] and helpers.samples(namespace["stdout"])
+        assert target.read_bytes() == b"old" and "没存成" in namespace["stdout"]
+        assert helpers.samples(namespace["stdout"])
 
 
 class TestSft:
     @pytest.fixture(scope="class")
     @classmethod
     def namespace(cls, tmp_path_factory, checkpoints):
-        return helpers.load(prepared(25, tmp_path_factory.mktemp("sft"), checkpoints))
+        return helpers.load(prepared(V[25], tmp_path_factory.mktemp("sft"), checkpoints))
 
     def test_the_mask_to_the_token(self, namespace):
         """从第一对起，一个字一个字地对：要求一个也不学，答案一个也不漏，y 恰好是 x 的下一个字。"""
@@ -205,22 +153,29 @@ class TestSft:
         assert judge(tune, f"{header}\n{body}\n\n")
         first, rest = body.split("\n", 1)
         for wrong in (
-            f"{header}\n{body}", f"{header}\n{first[:-1]}天。\n{rest}\n\n", f"{header}\n{first}\n\n", "", "\n\n", f"别的 苏轼\n{body}\n\n", body + "\n\n",
+            f"{header}\n{body}",
+            f"{header}\n{first[:-1]}天。\n{rest}\n\n",
+            f"{header}\n{first}\n\n",
+            "",
+            "\n\n",
+            f"别的 苏轼\n{body}\n\n",
+            body + "\n\n",
         ):
             assert not judge(tune, wrong), wrong
 
     def test_starts_as_the_base(self, tmp_path, checkpoints, namespace):
         """没学之前，老的字和底座的打分一样；新记号各不相同。"""
-        fresh = helpers.load(prepared(25, tmp_path, checkpoints))
+        fresh = helpers.load(prepared(V[25], tmp_path, checkpoints))
         base = torch.load(checkpoints / "base.pth", weights_only=True)
         old = len(base["chars"])
         assert fresh["tokenizer"].chars[:old] == base["chars"] and set("〈〉①⑲韵藏头 ") <= set(fresh["tokenizer"].chars)
         weight = fresh["model"].lm_head.weight
-        assert torch.equal(weight[:old], base["model"]["lm_head.weight"]) and weight.data_ptr() == fresh["model"].token_embedding.weight.data_ptr()
+        assert torch.equal(weight[:old], base["model"]["lm_head.weight"])
+        assert weight.data_ptr() == fresh["model"].token_embedding.weight.data_ptr()
         assert len({tuple(row.tolist()) for row in weight[old:]}) == len(weight) - old >= 21
 
     def test_losses_fall_and_the_file_is_whole(self, tmp_path, checkpoints):
-        script = prepared(25, tmp_path, checkpoints, max_iters=40, learning_rate=1e-2)
+        script = prepared(V[25], tmp_path, checkpoints, max_iters=40, eval_interval=40, learning_rate=1e-2)
         namespace = helpers.load(script)
         table = helpers.steps(namespace["stdout"])
         assert table[-1][3] < table[0][3]
@@ -234,7 +189,8 @@ class TestLora:
     @pytest.fixture(scope="class")
     @classmethod
     def namespace(cls, tmp_path_factory, checkpoints):
-        return helpers.load(prepared(26, tmp_path_factory.mktemp("lora"), checkpoints, max_iters=10, learning_rate=1e-2))
+        folder = tmp_path_factory.mktemp("lora")
+        return helpers.load(prepared(V[26], folder, checkpoints, max_iters=10, learning_rate=1e-2))
 
     def linear(self, namespace):
         torch.manual_seed(0)
@@ -252,7 +208,7 @@ class TestLora:
     def test_only_adapters_learn(self, namespace, checkpoints):
         """学完合并回去：模型只在 Block 的 Linear 上变了；存下的只有窄路，拿它们能拼回同一个模型。"""
         base = torch.load(checkpoints / "sft.pth", weights_only=True)["model"]
-        saved = torch.load(helpers.Path(namespace["__file__"]).with_name("lora.pth"), weights_only=True)["model"]
+        saved = torch.load(Path(namespace["__file__"]).with_name("lora.pth"), weights_only=True)["model"]
         assert saved and all(key.endswith(("narrow.weight", "widen.weight")) for key in saved)
         moved = 0
         for key, value in namespace["model"].state_dict().items():
@@ -272,24 +228,25 @@ class TestLora:
 
     def test_unknown_poet(self, tmp_path, checkpoints):
         with pytest.raises(SystemExit, match="篇太少"):
-            helpers.load(prepared(26, tmp_path, checkpoints, poet="李白"))
+            helpers.load(prepared(V[26], tmp_path, checkpoints, poet="李白"))
 
 
 def answer_only_is_right(namespace):
     tokenizer = namespace["tokenizer"]
-    question, answers = "〈西江月〉", ["西江月 苏轼\n春。\n\n\n\n", "西江月 苏轼\n春江花月夜风"]  # 一首写完了，后面是补的；一首没写完
+    # 一首写完了，后面是补的；一首没写完
+    question, answers = "〈西江月〉", ["西江月 苏轼\n春。\n\n\n\n", "西江月 苏轼\n春江花月夜风"]
     idx = torch.tensor([tokenizer.encode(question + answer) for answer in answers])
     y = namespace["answer_only"](question, idx, answers)
     learned = ["".join(tokenizer.decode([t]) for t in row.tolist() if t >= 0) for row in y]
     assert learned == ["西江月 苏轼\n春。\n\n", answers[1]], "篇末的空行要学，往后补的不学"
-    assert (y[:, :len(question) - 1] == -100).all() and (y[:, len(question) - 1] >= 0).all()
+    assert (y[:, : len(question) - 1] == -100).all() and (y[:, len(question) - 1] >= 0).all()
 
 
 class TestDpo:
     @pytest.fixture(scope="class")
     @classmethod
     def namespace(cls, tmp_path_factory, checkpoints):
-        namespace = helpers.load(prepared(27, tmp_path_factory.mktemp("dpo"), checkpoints))
+        namespace = helpers.load(prepared(V[27], tmp_path_factory.mktemp("dpo"), checkpoints))
         return {**namespace, "preferences": namespace["make_preferences"]()}
 
     def test_answer_only(self, namespace):
@@ -310,8 +267,8 @@ class TestDpo:
 
     def test_pairs_are_good_and_bad(self, namespace):
         for idx, _, _ in namespace["preferences"]:
-            goods = [namespace["judge"]("", namespace["tokenizer"].decode(row.tolist()).split("〉", 1)[1]) for row in idx]
-            assert goods == [True, False]
+            answers = [namespace["tokenizer"].decode(row.tolist()).split("〉", 1)[1] for row in idx]
+            assert [namespace["judge"]("", answer) for answer in answers] == [True, False]
 
     def test_loss_starts_at_ln_2_and_its_gradient(self, namespace):
         """还没学：loss 是 ln 2，好的那首的 ln P 的梯度是 -β/2，坏的是 +β/2。"""
@@ -327,11 +284,11 @@ class TestDpo:
         torch.testing.assert_close(gain.grad[1::2] * 3, torch.full((3,), beta / 2), rtol=1e-2, atol=0)
 
     def test_learning_widens_the_gap(self, tmp_path, checkpoints):
-        namespace = helpers.load(prepared(27, tmp_path, checkpoints, max_iters=12, eval_interval=12, learning_rate=3e-3))
-        assert namespace["loss"].item() < 0.6
+        script = prepared(V[27], tmp_path, checkpoints, max_iters=12, eval_interval=12, learning_rate=3e-3)
+        assert helpers.load(script)["loss"].item() < 0.6
 
     def test_nothing_to_compare(self, tmp_path, checkpoints):
-        script = changed(prepared(27, tmp_path, checkpoints, max_iters=1), ('return "春" in answer', "return False"))
+        script = changed(prepared(V[27], tmp_path, checkpoints, max_iters=1), ('return "春" in answer', "return False"))
         with pytest.raises(SystemExit, match="配不成一好一坏"):
             helpers.load(script)
 
@@ -340,7 +297,7 @@ class TestGrpo:
     @pytest.fixture(scope="class")
     @classmethod
     def namespace(cls, tmp_path_factory, checkpoints):
-        return helpers.load(prepared(28, tmp_path_factory.mktemp("grpo"), checkpoints))
+        return helpers.load(prepared(V[28], tmp_path_factory.mktemp("grpo"), checkpoints))
 
     def test_answer_only(self, namespace):
         answer_only_is_right(namespace)
@@ -354,19 +311,26 @@ class TestGrpo:
         assert reward(tune, f"{header}\n{body}天。\n\n") < 2
         assert reward(tune, f"{header}\n天{body}\n\n") == 0, "头一句就多了一个字"
         first = body.split("\n")[0]
-        assert reward(tune, f"{header}\n{first}\n天。\n\n") == pytest.approx(len(form.shape(first)) / (len(form.shape(first)) + 1))
+        right = len(form.shape(first))
+        assert reward(tune, f"{header}\n{first}\n天。\n\n") == pytest.approx(right / (right + 1))
         assert reward(tune, "") == reward(tune, "\n\n") == reward(tune, f"别的 人\n{body}\n\n") == 0 and clauses > 1
 
     def test_held_out_tunes_are_never_practised(self, namespace):
         assert not set(namespace["practised"]) & set(namespace["held_out"]) and namespace["held_out"]
 
     def trained(self, tmp_path, checkpoints, reward, **hyper):
-        script = prepared(28, tmp_path, checkpoints, **{"eval_interval": 100, "max_iters": 1, "group_size": 8, "batch_size": 2, **hyper})
-        changed(script, ("    return (header.split(\" \")[0] == tune) * right / max(1, len(lengths)) + judge(tune, answer)", f"    return {reward}"),
+        """打分换成 reward（Python 表达式）的 v28 的全局变量：seen 是各组的 (得分, 优势)，gradients 是各步的梯度。"""
+        hyper = dict(eval_interval=100, max_iters=1, group_size=8, batch_size=2) | hyper
+        step = "    optimizer.step()\n"
+        return helpers.load(
+            changed(
+                prepared(V[28], tmp_path, checkpoints, **hyper),
+                ('(header.split(" ")[0] == tune) * right / max(1, len(lengths)) + judge(tune, answer)', reward),
                 ("        loss.backward()\n", "        loss.backward()\n        seen.append((rewards, advantages))\n"),
-                ("    optimizer.step()\n", "    gradients.append([p.grad.clone() for p in model.parameters()])\n    optimizer.step()\n"),
-                ("best, best_form = None", "seen, gradients = [], []\nbest, best_form = None"))
-        return helpers.load(script)
+                (step, f"    gradients.append([p.grad.clone() for p in model.parameters()])\n{step}"),
+                ("best, best_form = None", "seen, gradients = [], []\nbest, best_form = None"),
+            )
+        )
 
     def test_advantages_sum_to_zero(self, tmp_path, checkpoints):
         namespace = self.trained(tmp_path, checkpoints, "float(answer.count('春'))")
@@ -382,12 +346,16 @@ class TestGrpo:
 
     def test_solves_a_toy_problem(self, tmp_path, checkpoints):
         """头一个字写“春江花”之一就给 1 分：学几十步，几乎总写它们。"""
-        namespace = self.trained(tmp_path, checkpoints, "float(answer[:1] in '春江花')", max_iters=60, learning_rate=1e-2, max_new_tokens=2, group_size=32)
+        hyper = dict(max_iters=60, learning_rate=1e-2, max_new_tokens=2, group_size=32)
+        namespace = self.trained(tmp_path, checkpoints, "float(answer[:1] in '春江花')", **hyper)
         rewards = [rewards.mean().item() for rewards, _ in namespace["seen"]]
         assert sum(rewards[-4:]) / 4 > 0.9 > 0.5 > sum(rewards[:4]) / 4
 
 
 class TestProcessReward:
+    ONE_RHYME = 'return name if count >= 0.8 * len(ends) else ""', 'return rhymes["天"][0]'  # 都当押“天”那一部
+    USED_TOO = ".scatter(1, used, False)", ""  # 小语料只有二十来个字，都用过了：用过的也给分
+
     @staticmethod
     def batch(namespace, data, starts):
         """从 starts 起的一批：读的、学的、该押哪部，各 (B, T)，和脚本的训练里一样取。"""
@@ -397,7 +365,7 @@ class TestProcessReward:
     @pytest.fixture(scope="class")
     @classmethod
     def namespace(cls, tmp_path_factory, checkpoints):
-        return helpers.load(prepared(29, tmp_path_factory.mktemp("process"), checkpoints))
+        return helpers.load(prepared(V[29], tmp_path_factory.mktemp("process"), checkpoints))
 
     def test_marks_by_hand(self, namespace):
         mark, rhyme = namespace["mark"], namespace["rhyme"]
@@ -407,7 +375,8 @@ class TestProcessReward:
         assert len(ends) == 3 and [body[k] for k in ends] == ["江", "窗", "双"]
         tune, held = namespace["common"][0], namespace["held_out"][0]
         assert mark(True, tune, body) == [number if k in ends else -1 for k in range(len(body))]
-        assert mark(False, tune, body) == [number if k in ends[1:] else -1 for k in range(len(body))], "没要哪一部，头一个韵脚随它"
+        free = [number if k in ends[1:] else -1 for k in range(len(body))]
+        assert mark(False, tune, body) == free, "没要哪一部，头一个韵脚随它"
         assert mark(True, held, body) == [-2 if k in ends else -1 for k in range(len(body))], "留着考的词牌，韵脚跳过"
         for body in ("春江。\n风月。\n花心。", "春江", ""):  # 押的不是一部；一个韵脚也没有
             assert rhyme(body) == "" and mark(True, tune, body) == [-1] * len(body)
@@ -417,7 +386,8 @@ class TestProcessReward:
         tokenizer, symbols, rhymes = (namespace[key] for key in ("tokenizer", "symbols", "rhymes"))
         poem = lambda tune, author, ends: (tune, f"{tune} {author}", "。\n".join(ends) + "。")  # noqa: E731
         tune = next(t for t in namespace["common"] if t not in namespace["held_out"])
-        poems = [poem(tune, "苏轼", ["春江", "风窗", "花双"]), poem(namespace["held_out"][0], "柳永", ["春江", "风窗", "花双"])]
+        ends = ["春江", "风窗", "花双"]
+        poems = [poem(tune, "苏轼", ends), poem(namespace["held_out"][0], "柳永", ends)]
         namespace["tokenizer"].stoi.update({ch: 0 for ch in "窗双" if ch not in tokenizer.stoi})
         seen = set()
         for _ in range(20):
@@ -428,7 +398,8 @@ class TestProcessReward:
             ids, answers, marks = data
             places = (marks >= 0).nonzero()[:, 0]
             assert (ids[places + 1] == tokenizer.stoi["。"]).all() and (answers[places] == ids[places]).all()
-            assert {symbols[k] for k in marks[places].tolist()} == {namespace["rhyme"](poems[0][2])} <= set(rhymes["江"])
+            marked = {symbols[k] for k in marks[places].tolist()}
+            assert marked == {namespace["rhyme"](poems[0][2])} <= set(rhymes["江"])
             text = tokenizer.decode(ids.tolist())
             pairs = text.split("〈")[1:]
             offset = 0
@@ -453,7 +424,8 @@ class TestProcessReward:
         untouched = marks < 0
         torch.testing.assert_close(got[untouched], before[untouched])
         used = set(tokenizer.decode(x[1, :10].tolist()).split("〉")[-1])
-        right = [name in namespace["rhymes"].get(tokenizer.chars[k], ()) and tokenizer.chars[k] not in used for k in range(V_)]
+        chars = tokenizer.chars
+        right = [name in namespace["rhymes"].get(chars[k], ()) and chars[k] not in used for k in range(V_)]
         assert 0 < sum(right) < V_
         weight = before[1, 9] * torch.tensor([math.exp(namespace["bonus"]) if one else 1.0 for one in right])
         torch.testing.assert_close(got[1, 9], weight / weight.sum())
@@ -464,7 +436,7 @@ class TestProcessReward:
         same = [ch for ch in tokenizer.chars if namespace["rhymes"]["天"][0] in namespace["rhymes"].get(ch, ())]
         one, other = same[:2]
         T = namespace["block_size"]
-        x = torch.tensor([(tokenizer.encode(one) + [tokenizer.stoi["，"]] * 5 + tokenizer.encode(other) + [tokenizer.stoi["，"]] * T)[:T]])
+        x = torch.tensor([tokenizer.encode((one + "，" * 5 + other + "，" * T)[:T])])
         marks = torch.full_like(x, -1)
         marks[0, 3] = symbols.index(namespace["rhymes"]["天"][0])
         got = namespace["best_probs"](x, x, marks)[0, 3].log()
@@ -481,10 +453,12 @@ class TestProcessReward:
 
     def test_credit_lands_on_the_rhymes_and_nowhere_else(self, tmp_path, checkpoints):
         """起步时模型就是起点：别处学的正是它自己，打分上的梯度是 0；韵脚上的不是。"""
-        script = changed(prepared(29, tmp_path, checkpoints, rhyme_iters=1, max_iters=0, batch_size=32),
-                         ("    loss.backward()\n    rhyme_optimizer", "    logits.retain_grad()\n    loss.backward()\n    rhyme_optimizer"),
-                         (".scatter(1, used, False)", ""),  # 小语料只有二十来个字，都用过了
-                         ('return name if count >= 0.8 * len(ends) else ""', 'return rhymes["天"][0]'))
+        script = changed(
+            prepared(V[29], tmp_path, checkpoints, rhyme_iters=1, max_iters=0, batch_size=32),
+            self.ONE_RHYME,
+            self.USED_TOO,
+            ("loss.backward()\n    rhyme_optimizer", "logits.retain_grad()\n    loss.backward()\n    rhyme_optimizer"),
+        )
         namespace = helpers.load(script)
         marks, size = namespace["marks"], namespace["logits"].grad.abs().amax(-1)  # (B, T)
         assert (marks >= 0).sum() > 5 and size[marks >= 0].min() > 1e-4 and size[marks < 0].max() < 1e-6
@@ -493,66 +467,66 @@ class TestProcessReward:
         """留着考的词牌，韵脚上不管学成什么样，loss 都一样：既不教押，也不教不押。"""
         losses = []
         for change in ("", ".index_put((marks == -2,), torch.tensor(1e3))"):
-            script = changed(prepared(29, tmp_path / str(len(losses)), checkpoints, rhyme_iters=1, max_iters=0, batch_size=32),
-                             ('reduction="none").view_as(y)', f'reduction="none").view_as(y){change}'),
-                             ('return name if count >= 0.8 * len(ends) else ""', 'return rhymes["天"][0]'))
+            script = prepared(V[29], tmp_path, checkpoints, rhyme_iters=1, max_iters=0, batch_size=32)
+            changed(script, self.ONE_RHYME, ('reduction="none").view_as(y)', f'reduction="none").view_as(y){change}'))
             namespace = helpers.load(script)
             losses.append(namespace["loss"].item())
         assert losses[0] == losses[1] and (namespace["marks"] == -2).sum() > 5
 
     def test_no_rhyme_at_all(self, tmp_path, checkpoints):
         """一个韵脚也没有的语料：照样跑完，loss 是个数。"""
-        script = changed(prepared(29, tmp_path, checkpoints, rhyme_iters=3, max_iters=0), ('return name if count >= 0.8 * len(ends) else ""', 'return ""'))
+        script = prepared(V[29], tmp_path, checkpoints, rhyme_iters=3, max_iters=0)
+        changed(script, (self.ONE_RHYME[0], 'return ""'))
         assert math.isfinite(helpers.load(script)["loss"].item())
 
     def test_learns_to_rhyme(self, tmp_path, checkpoints):
         """逗号后的字都要押“天”那一部：学一会儿，那一部的概率涨上去，起点不动。"""
-        script = changed(prepared(29, tmp_path, checkpoints, rhyme_iters=150, rhyme_learning_rate=1e-2, max_iters=0),
-                         ('return name if count >= 0.8 * len(ends) else ""', 'return rhymes["天"][0]'),
-                         ('re.finditer(".。", body)', 're.finditer("(?<=，).", body)'),  # 小模型数不清句长，换个认得出的地方
-                         (".scatter(1, used, False)", ""))  # 小语料只有二十来个字，都用过了
+        script = changed(
+            prepared(V[29], tmp_path, checkpoints, rhyme_iters=150, rhyme_learning_rate=1e-2, max_iters=0),
+            self.ONE_RHYME,
+            self.USED_TOO,
+            ('re.finditer(".。", body)', 're.finditer("(?<=，).", body)'),  # 小模型数不清句长，换个认得出的地方
+        )
         namespace = helpers.load(script)
         y, marks, logits, goal = (namespace[key] for key in ("y", "marks", "logits", "goal"))  # 最后一步的
         each = -(goal * logits.log_softmax(-1)).sum(-1)  # (B, T)
-        assert namespace["loss"].item() == pytest.approx((each[(y >= 0) & (marks == -1)].mean() + each[marks >= 0].mean()).item(), rel=1e-4)
+        expected = each[(y >= 0) & (marks == -1)].mean() + each[marks >= 0].mean()
+        assert namespace["loss"].item() == pytest.approx(expected.item(), rel=1e-4)
         x, y, marks = self.batch(namespace, namespace["val_data"], namespace["poem_starts"]["val"][:4])
         right = namespace["members"][namespace["symbols"].index(namespace["rhymes"]["天"][0])]
         with torch.no_grad():
-            before, after = [namespace[key](x, y)[0].softmax(-1)[marks >= 0][:, right].sum(-1).mean() for key in ("reference", "model")]
+            probs = [namespace[key](x, y)[0].softmax(-1)[marks >= 0] for key in ("reference", "model")]
+        before, after = (each[:, right].sum(-1).mean() for each in probs)
         assert after > before + 0.2
         start = torch.load(script.with_name("grpo.pth"), weights_only=True)["model"]
         assert all(torch.equal(value, start[key]) for key, value in namespace["reference"].state_dict().items())
 
 
-@pytest.mark.parametrize("name", AFTER)
+@pytest.mark.parametrize("name", ALL)
 def test_learning_rate_too_high_is_one_sentence(name, tmp_path, checkpoints):
     """模型里成了 nan：不管是评估、还是练到一半要写词时才碰上，都是一句话，不报一屏错。"""
-    with pytest.raises(SystemExit, match="learning_rate 太大"):
-        helpers.load(prepared(helpers.number(name), tmp_path, checkpoints, learning_rate=1e30, max_iters=30, eval_interval=10))
+    script = prepared(name, tmp_path, checkpoints, learning_rate=1e30, max_iters=30, eval_interval=10)
+    assert "learning_rate 太大" in helpers.complaint(script)
 
 
-@pytest.mark.parametrize("number, setting, value", [
-    (28, "group_size", 1), (28, "group_size", 8.0), (28, "group_size", "16"), (29, "group_size", 1), (29, "rhyme_iters", -1), (29, "rhyme_iters", 8e2),
-])
-def test_own_settings_are_checked(number, setting, value, tmp_path, checkpoints):
-    with pytest.raises(SystemExit, match=rf"^{setting} = .* 不行"):
-        helpers.load(prepared(number, tmp_path, checkpoints, **{setting: value}))
+@pytest.mark.parametrize("number, setting", [(28, "group_size"), (29, "group_size"), (29, "rhyme_iters")])
+def test_own_settings_are_checked(number, setting, tmp_path, checkpoints):
+    for value in (-1 if setting == "rhyme_iters" else 1, 8.0, "16"):
+        message = helpers.complaint(prepared(V[number], tmp_path, checkpoints, **{setting: value}))
+        assert message.startswith(f"{setting} = {value!r} 不行")
 
 
 def test_may_skip_the_rhymes(version):
     assert math.isfinite(version(29, rhyme_iters=0, max_iters=0)["losses"]["val"])
 
 
-def test_fewer_tunes_than_the_exam_wants(tmp_path, checkpoints):
+def test_fewer_tunes_than_the_exam_wants(version):
     """换了自己的文本，“词牌”只有两种，没有留着考的：照样跑完。"""
-    corpus = poems().replace("鹧鸪天 ", "浣溪沙 ")
-    namespace = helpers.load(prepared(25, tmp_path, checkpoints, corpus=corpus + "鹧鸪\n天\n\n", max_iters=0))
+    namespace = version(25, corpus=poems().replace("鹧鸪天 ", "浣溪沙 ") + "鹧鸪\n天\n\n", max_iters=0)
     assert namespace["held_out"] == [] and namespace["figures"]["那六个"] == 0
 
 
+@pytest.mark.slow
 def test_needs_the_base_first(tmp_path):
-    """刚克隆下来就跑：一句话，说先跑哪一份。"""
-    for name in AFTER:
-        script = helpers.edit(name, tmp_path)
-        result = subprocess.run([sys.executable, str(script)], capture_output=True, encoding="utf-8", env=helpers.environment(), timeout=60)
-        helpers.assert_one_line(result, "请先运行 python modern/")
+    """刚克隆下来就跑：一句话，说先跑哪一份；各版说得对不对，见 TestBadInput。"""
+    helpers.assert_one_line(helpers.run(helpers.tiny(ALL[0], tmp_path), tmp_path), "请先运行 python modern/")

@@ -7,22 +7,25 @@ import pytest
 import torch
 
 import helpers
+from course import BASELINE, BY_ID, V, files
+
+SIMPLEST = files(BASELINE)[0]
+PLAIN, TORCH = BY_ID["simplebigrammodel"].file, BY_ID["bigram"].file
 
 
 def as_counter(transition):
     return Counter({(i, j): n for i, row in enumerate(transition) for j, n in row.items()})
 
 
-@pytest.mark.parametrize("name", ["simplemodel.py", "simplemodel_with_comments.py"])
-def test_simplemodel_counts_every_pair(loaded, name, corpus):
-    namespace = loaded(name)
-    train = corpus[:int(len(corpus) * 0.9)]
+def test_simplemodel_counts_every_pair(loaded):
+    namespace = loaded(SIMPLEST)
+    train = helpers.CORPUS[: int(len(helpers.CORPUS) * 0.9)]
     ids = [namespace["stoi"][ch] for ch in train]
     assert as_counter(namespace["transition"]) == Counter(zip(ids, ids[1:]))
 
 
 def test_simplemodel_samples_in_proportion(tmp_path):
-    script = helpers.edit("simplemodel.py", tmp_path, corpus="甲乙甲乙甲乙甲丙" * 100, prompts=["甲"], max_new_tokens=8000)
+    script = helpers.edit(SIMPLEST, tmp_path, corpus="甲乙甲乙甲乙甲丙" * 100, prompts=["甲"], max_new_tokens=8000)
     text = helpers.samples(helpers.load(script)["stdout"])[0]
     share = text.count("甲乙") / text.count("甲")
     assert set(text) == set("甲乙丙") and abs(share - 0.75) < 0.03
@@ -30,11 +33,11 @@ def test_simplemodel_samples_in_proportion(tmp_path):
 
 def test_simplemodel_survives_a_character_nothing_follows(tmp_path):
     """“末”只在训练部分的最后出现一次：后面没有字，也得写得下去。"""
-    script = helpers.edit("simplemodel.py", tmp_path, corpus="甲乙" * 44 + "丙末" + "甲乙" * 5, prompts=["末"])
+    script = helpers.edit(SIMPLEST, tmp_path, corpus="甲乙" * 44 + "丙末" + "甲乙" * 5, prompts=["末"])
     assert len(helpers.samples(helpers.load(script)["stdout"])[0]) == 101
 
 
-@pytest.fixture(params=["simplebigrammodel.py", "simplebigrammodel_with_comments.py", "simplebigrammodel_torch.py"])
+@pytest.fixture(params=[PLAIN, TORCH], ids=["plain", "torch"])
 def bigram(request, loaded):
     return loaded(request.param)
 
@@ -52,7 +55,7 @@ def random_batches(namespace, count=20):
     batches = []
     for _ in range(count):
         starts = torch.randint(len(data) - 16, (4,), generator=generator).tolist()
-        batches.append(([data[s:s + 16] for s in starts], [data[s + 1:s + 17] for s in starts]))
+        batches.append(([data[s : s + 16] for s in starts], [data[s + 1 : s + 17] for s in starts]))
     return batches
 
 
@@ -79,7 +82,7 @@ def test_counts_against_brute_force(bigram):
 
 
 def test_torch_and_pure_python_agree(loaded):
-    plain, fast = loaded("simplebigrammodel.py"), loaded("simplebigrammodel_torch.py")
+    plain, fast = loaded(PLAIN), loaded(TORCH)
     a, b = plain["BigramLanguageModel"](), fast["BigramLanguageModel"]()
     batches = random_batches(plain)
     for x, y in batches:
@@ -104,9 +107,13 @@ def test_probabilities(bigram):
     pairs = Counter(p for xs, ys in zip(x, y) for p in zip(xs, ys))
     expected = (pairs[i, j] + k * (unigram[j] + 1) / (64 + vocab_size)) / (unigram[i] + k)
     assert probs[0, j].item() == pytest.approx(expected, rel=1e-5)
-    mean = -sum(
-        math.log((pairs[p] + k * (unigram[p[1]] + 1) / (64 + vocab_size)) / (unigram[p[0]] + k)) for p in pairs.elements()
-    ) / 64
+    mean = (
+        -sum(
+            count * math.log((count + k * (unigram[j] + 1) / (64 + vocab_size)) / (unigram[i] + k))
+            for (i, j), count in pairs.items()
+        )
+        / 64
+    )
     assert float(model.forward(convert(x), convert(y))[1]) == pytest.approx(mean, rel=1e-5)
 
 
@@ -125,7 +132,7 @@ def test_untrained_model_scores_ln_v(bigram):
 
 def test_same_windows_as_the_neural_models(loaded):
     """基线和 v1 考的是同一份卷子。"""
-    plain, neural = loaded("simplebigrammodel.py"), loaded(helpers.V[1])
+    plain, neural = loaded(PLAIN), loaded(V[1])
     seen = []
     for namespace in (plain, neural):
         get_batch, starts = namespace["get_batch"], []

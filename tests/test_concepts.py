@@ -8,12 +8,12 @@ import pytest
 import torch
 import torch.nn as nn
 
+import course
 import helpers
-from helpers import ROOT, V
+from course import V, since
 
-ATTENTION = range(3, 13)
-HEADS = range(4, 13)
-BLOCKS = range(6, 13)
+ALL = since("v1")  # 第一段路的各版
+ATTENTION, HEADS, FEED_FORWARD, BLOCKS = since("v3"), since("v4"), since("v5"), since("v6")
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ class OneHot(nn.Module):
         return torch.eye(x.shape[1]).expand(x.shape[0], -1, -1)
 
 
-@pytest.mark.parametrize("number", range(1, 13))
+@pytest.mark.parametrize("number", ALL)
 def test_shapes_and_loss(version, number):
     namespace = version(number)
     idx = random_idx(namespace)
@@ -157,7 +157,7 @@ def test_heads_are_concatenated(version, number, monkeypatch):
     size = namespace["n_embed"] // 4
     assert [head.key.out_features for head in attention.heads] == [size] * 4
     monkeypatch.setitem(attention._modules, "heads", nn.ModuleList(Constant(i, size) for i in range(4)))
-    if number >= 8:
+    if number in since("v8"):
         monkeypatch.setitem(attention._modules, "proj", nn.Identity())
     out = attention(torch.randn(2, 16, namespace["n_embed"]))
     assert out[0, 0].tolist() == [float(i) for i in range(4) for _ in range(size)]
@@ -167,7 +167,8 @@ def test_v8_only_adds_the_projection(version):
     """把 v8 的 proj 换成恒等，权重抄过去，就是 v7。"""
     a, b = copy.deepcopy(version(7)["model"]), copy.deepcopy(version(8)["model"])
     weights = {key: value for key, value in b.state_dict().items() if ".proj." not in key}
-    assert {key: value.shape for key, value in a.state_dict().items()} == {key: value.shape for key, value in weights.items()}
+    shapes = [{key: value.shape for key, value in one.items()} for one in (a.state_dict(), weights)]
+    assert shapes[0] == shapes[1]
     a.load_state_dict(weights)
     for block in b.blocks:
         nn.init.eye_(block.attention.proj.weight)
@@ -187,10 +188,10 @@ def test_without_the_projection_a_head_writes_its_own_numbers_only(version, monk
         assert moved.sum() == spread and moved[:8].all()
 
 
-@pytest.mark.parametrize("number", range(5, 13))
+@pytest.mark.parametrize("number", FEED_FORWARD)
 def test_feed_forward_thinks_alone(version, number):
     model = version(number)["model"]
-    feed_forward = model.blocks[0].feed_forward if number >= 6 else model.feed_forward
+    feed_forward = model.blocks[0].feed_forward if number in BLOCKS else model.feed_forward
     x = torch.randn(2, 16, 16)
     changed = x.clone()
     changed[:, 3] += 1
@@ -222,19 +223,23 @@ def test_block_with_zeroed_sublayers(version, number, monkeypatch):
                 parameter.zero_()
         x = torch.randn(2, 16, namespace["n_embed"])
         out = block(x)
-    if number >= 7:
+    if number in since("v7"):
         assert torch.equal(out, x), "有残差：两个子层都不说话时，原样放行"
     else:
         assert (out == 0).all(), "没有残差：子层不说话，什么都没了"
 
 
-@pytest.mark.parametrize("number", range(9, 13))
+@pytest.mark.parametrize("number", since("v9"))
 def test_layer_norm(version, number):
     namespace = version(number)
     model = namespace["model"]
     inputs = {}
-    watched = {"attention": model.blocks[0].attention, "feed_forward": model.blocks[0].feed_forward, "lm_head": model.lm_head}
-    hooks = [m.register_forward_pre_hook(lambda m, args, name=name: inputs.update({name: args[0]})) for name, m in watched.items()]
+    block = model.blocks[0]
+    watched = {"attention": block.attention, "feed_forward": block.feed_forward, "lm_head": model.lm_head}
+    hooks = [
+        module.register_forward_pre_hook(lambda module, args, name=name: inputs.update({name: args[0]}))
+        for name, module in watched.items()
+    ]
     logits_at_every_position(namespace, random_idx(namespace))
     for hook in hooks:
         hook.remove()
@@ -243,7 +248,7 @@ def test_layer_norm(version, number):
         torch.testing.assert_close(inputs[name].var(-1, correction=0), torch.ones(2, 16), rtol=0, atol=1e-2)
 
 
-@pytest.mark.parametrize("number", range(10, 13))
+@pytest.mark.parametrize("number", since("v10"))
 def test_dropout_acts_in_training_only(version, number):
     namespace = version(number, dropout=0.5)
     x = torch.randn(2, 16, namespace["n_embed"])
@@ -272,7 +277,7 @@ def test_no_dropout_before_v10(version):
     assert torch.equal(model(idx)[0], model(idx)[0])
 
 
-@pytest.mark.parametrize("number", range(1, 13))
+@pytest.mark.parametrize("number", ALL)
 def test_generate(version, number):
     namespace = version(number)
     prompt = random_idx(namespace, B=3, T=4)
@@ -283,7 +288,7 @@ def test_generate(version, number):
     assert torch.equal(namespace["model"].generate(long, 2)[:, :40], long)
 
 
-@pytest.mark.parametrize("number", range(1, 13))
+@pytest.mark.parametrize("number", ALL)
 def test_generate_draws_from_the_models_distribution(version, number):
     namespace = version(number)
     idx = random_idx(namespace, B=1, T=4)
@@ -295,7 +300,7 @@ def test_generate_draws_from_the_models_distribution(version, number):
     torch.testing.assert_close(counts, probs[top], rtol=0, atol=0.05)
 
 
-@pytest.mark.parametrize("number", [1, 5, 10, 12])
+@pytest.mark.parametrize("number", [1, *since("v10")])
 def test_estimate_loss(loaded, number):
     namespace = loaded(V[number], dropout=0.5)
     namespace["model"].train()
@@ -328,16 +333,16 @@ def test_get_batch(loaded):
     starts = torch.tensor([0, 5, 1000])
     x, y = namespace["get_batch"](namespace["train_data"], starts)
     for row, start in enumerate(starts.tolist()):
-        assert torch.equal(x[row], namespace["train_data"][start:start + 16])
-        assert torch.equal(y[row], namespace["train_data"][start + 1:start + 17])
+        assert torch.equal(x[row], namespace["train_data"][start : start + 16])
+        assert torch.equal(y[row], namespace["train_data"][start + 1 : start + 17])
 
 
-@pytest.mark.parametrize("number", [1, 10, 12])
+@pytest.mark.parametrize("number", [1, *since("v10")])
 def test_equal_seeds_give_equal_runs_bit_for_bit(loaded, number):
     hyper = dict(max_iters=20, eval_interval=10, dropout=0.1)
     a, b = loaded(V[number], **hyper), loaded(V[number], **hyper, prompts=["春江", "往事"])
     assert a is not b
-    assert [row[:4] for row in helpers.steps(a["stdout"])] == [row[:4] for row in helpers.steps(b["stdout"])]
+    assert helpers.losses(a) == helpers.losses(b)
     assert helpers.samples(a["stdout"]) == helpers.samples(b["stdout"])
     for left, right in zip(a["model"].parameters(), b["model"].parameters()):
         assert torch.equal(left, right)
@@ -346,17 +351,18 @@ def test_equal_seeds_give_equal_runs_bit_for_bit(loaded, number):
 def test_v11_is_v10_when_the_hyperparameters_are(loaded):
     """v11 只改超参数：学习率一样时（第 0 步之前），loss 分毫不差。"""
     a, b = loaded(V[10], learning_rate=1e-3, dropout=0.1), loaded(V[11], learning_rate=1e-3, dropout=0.1)
-    assert helpers.steps(a["stdout"])[0][:4] == helpers.steps(b["stdout"])[0][:4]
+    assert helpers.losses(a)[0] == helpers.losses(b)[0]
 
 
 def test_v6_with_one_layer_is_v5(loaded):
     hyper = dict(max_iters=20, eval_interval=10)
     a, b = loaded(V[5], **hyper), loaded(V[6], **hyper, n_layer=1)
-    assert [row[:4] for row in helpers.steps(a["stdout"])] == [row[:4] for row in helpers.steps(b["stdout"])]
+    assert helpers.losses(a) == helpers.losses(b)
 
 
 def test_stacked_blocks_make_all_characters_alike_unless_added(loaded):
     """v6 训练不动的原因：没有残差，过一层，字与字的差别就小一大截；有残差，不小。"""
+
     def spread(number):
         namespace = loaded(V[number], n_embed=96, n_head=6, n_layer=3)
         model, h = namespace["model"].eval(), torch.randn(1, 16, 96)
@@ -382,7 +388,7 @@ def test_one_layer_without_positions_sees_a_bag_of_characters(loaded):
 def test_v10_without_dropout_is_v9(loaded):
     hyper = dict(max_iters=20, eval_interval=10)
     a, b = loaded(V[9], **hyper), loaded(V[10], **hyper, dropout=0.0)
-    assert [row[:4] for row in helpers.steps(a["stdout"])] == [row[:4] for row in helpers.steps(b["stdout"])]
+    assert helpers.losses(a) == helpers.losses(b)
 
 
 def test_v11_schedule(loaded):
@@ -394,9 +400,10 @@ def test_v11_schedule(loaded):
 
 
 def test_v11_gpu_preset():
-    tree = ast.parse((ROOT / V[11]).read_text(encoding="utf-8"))
+    tree = ast.parse(course.source(V[11]))
     presets = next(n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "device == 'cuda'")
-    gpu, cpu = ({n.targets[0].id: ast.literal_eval(n.value) for n in branch} for branch in (presets.body, presets.orelse))
+    branches = presets.body, presets.orelse
+    gpu, cpu = ({n.targets[0].id: ast.literal_eval(n.value) for n in branch} for branch in branches)
     assert gpu == dict(
         batch_size=64, block_size=256, n_embed=384, n_head=6, n_layer=6, dropout=0.2, learning_rate=3e-4, max_iters=5000
     )

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-import helpers  # 先于 form：它把 tools/ 放进了 sys.path
+import course
+import exam
 import form
+from course import BY_ID, V
 
 POEM = "如梦令 李清照\n常记溪亭日暮，沉醉不知归路。\n兴尽晚回舟，误入藕花深处。\n争渡，争渡，惊起一滩鸥鹭。\n\n"
 OTHER = "如梦令 秦观\n门外鸦啼杨柳，春色著人如酒。\n睡起熨沉香，玉腕不胜金斗。\n消瘦，消瘦，还是褪花时候。\n\n"
@@ -18,7 +20,8 @@ def forms():
 
 
 def test_shape():
-    assert form.shape("问别来、几许离愁，但只觉衣宽，不禁消薄。\n岁岁年年。") == ((3, 0), (4, 0), (5, 0), (4, 0), (4, 1))
+    body = "问别来、几许离愁，但只觉衣宽，不禁消薄。\n岁岁年年。"
+    assert form.shape(body) == ((3, 0), (4, 0), (5, 0), (4, 0), (4, 1))
     assert form.shape("人") == ((1, 0),) and form.shape("") == () and form.shape("。，\n天") == ((1, 1),)
 
 
@@ -28,7 +31,7 @@ def test_learns_from_the_training_part_only():
     assert forms.tunes == ["如梦令"] and set(forms.authors["如梦令"]) == {"李清照"}
     assert [tune for tune, _ in forms.held_out] == [], "十六字令只在没学过的部分，不算数"
     ceiling = form.Forms(POEM * 40).ceiling()
-    assert {key: ceiling[key] for key in ("ended", "attested", "prefix", "poems")} == dict(ended=1, attested=1, prefix=1, poems=3)
+    assert dict(ended=1, attested=1, prefix=1, poems=3).items() <= ceiling.items()
 
 
 def test_scores(forms):
@@ -54,21 +57,22 @@ class Reciter:
         rows = []
         for row in idx.tolist():
             header, written = self.tokenizer.decode(row).split("\n", 1)
-            rest = (self.texts[header.split()[0]] + "天" * 400)[len(written):]
+            rest = (self.texts[header.split()[0]] + "天" * 400)[len(written) :]
             rows.append(row + self.tokenizer.encode(rest[:max_new_tokens]))
         return torch.tensor(rows)
 
 
 @pytest.fixture(scope="module")
 def tokenizer(loaded):
-    return loaded("simplebigrammodel_torch.py")["Tokenizer"]((helpers.ROOT / "ci.txt").read_text(encoding="utf-8"))
+    return loaded(BY_ID["bigram"].file)["Tokenizer"](course.corpus())
 
 
 def test_a_model_that_recites_is_perfect(forms, tokenizer):
     texts = {poem.split()[0]: poem.split("\n", 1)[1] for poem in (POEM, SHORT)}
     scores = form.score_model(forms, Reciter(tokenizer, texts), tokenizer, count=4)
-    assert {key: scores[key] for key in ("ended", "attested", "prefix", "poems")} == dict(ended=1, attested=1, prefix=1, poems=8)
-    assert all(example.startswith(("如梦令 ", "十六字令 ")) and not example.endswith("\n") for example in scores["examples"])
+    assert dict(ended=1, attested=1, prefix=1, poems=8).items() <= scores.items()
+    for example in scores["examples"]:
+        assert example.startswith(("如梦令 ", "十六字令 ")) and not example.endswith("\n")
 
 
 def test_a_model_that_never_stops_is_cut_off(forms, tokenizer):
@@ -85,12 +89,12 @@ def test_poems_come_back_in_the_order_of_the_prompts(tokenizer):
     assert form.write(Reciter(tokenizer, texts), tokenizer, prompts, "cpu") == expected
 
 
-@pytest.mark.parametrize("name", ["simplebigrammodel_torch.py", helpers.V[1], helpers.V[11]])
+@pytest.mark.parametrize("name", [BY_ID["bigram"].file, V[1], V[11]])
 def test_scores_any_script(loaded, forms, name):
     namespace = loaded(name)
     tokenizer = namespace["Tokenizer"](POEM + OTHER + SHORT + namespace["text"])
-    first = form.score_model(forms, RenamedVocabulary(namespace), tokenizer, count=2)
-    assert first == form.score_model(forms, RenamedVocabulary(namespace), tokenizer, count=2), "同一个模型，两次打分要一样"
+    first, second = (form.score_model(forms, RenamedVocabulary(namespace), tokenizer, count=2) for _ in range(2))
+    assert first == second, "同一个模型，两次打分要一样"
     assert 0 <= first["attested"] <= first["ended"] <= 1 and first["poems"] == 4
 
 
@@ -102,7 +106,7 @@ class RenamedVocabulary:
 
     def generate(self, idx, max_new_tokens):
         out = self.model.generate(idx % self.size, max_new_tokens)
-        return torch.cat([idx, out[:, idx.shape[1]:]], dim=1)
+        return torch.cat([idx, out[:, idx.shape[1] :]], dim=1)
 
 
 def test_corpus_ceiling():
@@ -127,8 +131,6 @@ def test_repeated_rhymes_and_which_rhymes():
 
 def test_body_loss_counts_the_body_and_nothing_else():
     """给了〈词牌〉和题头，要考的恰好是正文连同篇末的空行；平均的是每个字。"""
-    import exam
-
     text = POEM * 30
     chars = sorted(set(text + "〈〉"))
     tokenizer = type("Tokenizer", (), {"encode": lambda self, text: [chars.index(ch) for ch in text]})()

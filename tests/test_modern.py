@@ -1,19 +1,21 @@
 """第二段路每一版的概念，用行为来证明。"""
 
 import copy
+import inspect
 import math
-import subprocess
 import sys
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-import helpers  # 先于 export_hf：它把 tools/ 放进了 sys.path
+import course
 import export_hf
-from helpers import V
+import helpers
+from course import ROOT, V, since
 
-MODERN = range(13, 25)
+ALL = since("v13")  # 第二段路到底座的各版
+CHECKED = helpers.one_each(map(V.get, ALL), helpers.checks)  # 查错的那一段一字不差的，只试一份
 BIG = dict(n_embed=32, n_head=4, n_kv_head=2)
 
 
@@ -36,10 +38,10 @@ def all_logits(namespace, idx):
 def attend(namespace, module, x):
     """注意力模块的输出；v22 起多一个参数，None 就是不用缓存。"""
     with torch.no_grad():
-        return module(x, None) if "start" in module.forward.__code__.co_varnames[:module.forward.__code__.co_argcount] else module(x)
+        return module(x, None) if "start" in inspect.signature(module.forward).parameters else module(x)
 
 
-@pytest.mark.parametrize("number", MODERN)
+@pytest.mark.parametrize("number", ALL)
 def test_sees_the_past_and_not_the_future(version, number):
     namespace = version(number, **BIG)
     idx = some_idx(namespace)
@@ -52,7 +54,7 @@ def test_sees_the_past_and_not_the_future(version, number):
         assert not torch.allclose(after[:, 15], before[:, 15])
 
 
-@pytest.mark.parametrize("number", MODERN)
+@pytest.mark.parametrize("number", ALL)
 def test_last_logits_are_the_last_of_all(version, number):
     namespace = version(number, **BIG)
     idx = some_idx(namespace)
@@ -65,15 +67,16 @@ class TestWholePoems:
         for split, data in (("train", namespace["train_data"]), ("val", namespace["val_data"])):
             starts = namespace["poem_starts"][split]
             text = namespace["tokenizer"].decode(data.tolist())
-            blanks = [k + 2 for k in range(len(text)) if text[k:k + 2] == "\n\n" and k + 2 < len(text) - 16]
+            blanks = [k + 2 for k in range(len(text)) if text[k : k + 2] == "\n\n" and k + 2 < len(text) - 16]
             assert starts.tolist() == blanks and len(blanks) > 10
             namespace["get_batch"](data, starts[-1:])  # 最后一首后面，字还够
 
-    def test_training_and_exam_use_them(self, tmp_path, corpus, monkeypatch):
-        script = helpers.edit(V[13], tmp_path, corpus=corpus, **{**helpers.TINY, "max_iters": 3})
-        source = script.read_text(encoding="utf-8")
-        script.write_text(source.replace("    return data[index], data[index + 1]", "    seen.append((data, starts))\n    return data[index], data[index + 1]")
-                          .replace("def get_batch", "seen = []\n\ndef get_batch"), encoding="utf-8")
+    def test_training_and_exam_use_them(self, tmp_path):
+        script = helpers.changed(
+            helpers.tiny(V[13], tmp_path, max_iters=3),
+            ("def get_batch", "seen = []\n\ndef get_batch"),
+            ("    return data[index]", "    seen.append((data, starts))\n    return data[index]"),
+        )
         namespace = helpers.load(script)
         for data, starts in namespace["seen"]:
             split = "train" if data is namespace["train_data"] else "val"
@@ -84,19 +87,17 @@ class TestWholePoems:
         seen, get_batch = [], namespace["get_batch"]
         monkeypatch.setitem(namespace, "get_batch", lambda data, starts: seen.append(starts) or get_batch(data, starts))
         state = torch.get_rng_state()
-        assert namespace["estimate_loss"]() == namespace["estimate_loss"]() and torch.equal(torch.get_rng_state(), state)
+        assert namespace["estimate_loss"]() == namespace["estimate_loss"]()
+        assert torch.equal(torch.get_rng_state(), state)
         train = torch.cat(seen[:2])
         every = namespace["poem_starts"]["train"]
         assert train.tolist() == [every[k * len(every) // 64].item() for k in range(64)]
 
-    @pytest.mark.parametrize("number", MODERN)
-    def test_text_without_blank_lines(self, number, tmp_path):
-        with pytest.raises(SystemExit, match="空行"):
-            helpers.load(helpers.edit(V[number], tmp_path, corpus="春江潮水连海平\n" * 90, prompts=["春"], **helpers.TINY))
-
-    def test_too_few_poems(self, tmp_path):
-        with pytest.raises(SystemExit, match="篇太少"):
-            helpers.load(helpers.edit(V[13], tmp_path, corpus="春江\n\n" + "潮水连海平\n" * 90, prompts=["春"], **helpers.TINY))
+    @pytest.mark.parametrize("name", CHECKED)
+    def test_too_few_poems(self, name, tmp_path):
+        for corpus in ("春江潮水连海平\n" * 90, "春江\n\n" + "潮水连海平\n" * 90):
+            message = helpers.complaint(helpers.tiny(name, tmp_path, corpus=corpus, prompts=["春"]))
+            assert "篇太少" in message and "没有空行" in message
 
     def test_no_dropout_is_left(self, version):
         model = version(13)["model"].train()
@@ -125,7 +126,7 @@ def test_v14_is_v13(version):
             torch.testing.assert_close(model(idx[:, :T], idx[:, :T])[0], all_logits(v13, idx[:, :T]), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("number", range(15, 25))
+@pytest.mark.parametrize("number", since("v15"))
 def test_rms_norm_and_no_biases(version, number):
     model = version(number)["model"]
     assert not [name for name, _ in model.named_parameters() if name.endswith("bias")]
@@ -141,7 +142,7 @@ class TestRope:
         rotate = namespace["rotate"]
         return rotate(x, 0) if rotate.__code__.co_argcount == 2 else rotate(x)
 
-    @pytest.mark.parametrize("number", range(16, 25))
+    @pytest.mark.parametrize("number", since("v16"))
     def test_only_distance_counts(self, version, number):
         namespace = version(number, **BIG)
         q, k = torch.randn(8), torch.randn(8)
@@ -152,7 +153,7 @@ class TestRope:
             torch.testing.assert_close(diagonal, diagonal[:1].expand_as(diagonal), rtol=0, atol=1e-4)
         assert scores[0].std() > 0.01, "远近不同，打分不同"
 
-    @pytest.mark.parametrize("number", [16, 22])
+    @pytest.mark.parametrize("number", since("v16"))
     def test_norms_are_kept(self, version, number):
         x = torch.randn(2, 4, 16, 8)
         torch.testing.assert_close(self.rotate(version(number, **BIG), x).norm(dim=-1), x.norm(dim=-1))
@@ -160,7 +161,7 @@ class TestRope:
     def test_against_complex_numbers(self, version):
         """第 i 个和第 i + hs/2 个数当成一个复数，乘上 e^(i·位置·10000^(−2i/hs))。"""
         x = torch.randn(1, 1, 16, 8)
-        turn = torch.arange(16.)[:, None] * 10000 ** (-torch.arange(4.) / 4)
+        turn = torch.arange(16.0)[:, None] * 10000 ** (-torch.arange(4.0) / 4)
         turned = torch.complex(x[..., :4], x[..., 4:]) * torch.polar(torch.ones_like(turn), turn)
         torch.testing.assert_close(self.rotate(version(16, **BIG), x), torch.cat([turned.real, turned.imag], -1))
 
@@ -174,10 +175,9 @@ class TestRope:
         monkeypatch.setitem(namespace, "angles", 2 * torch.arange(16)[:, None] * step)
         assert not torch.allclose(all_logits(namespace, idx), before, atol=1e-3), "间隔变了，打分要变"
 
-    @pytest.mark.parametrize("number", range(16, 25))
-    def test_odd_heads(self, number, tmp_path, corpus):
-        with pytest.raises(SystemExit, match="奇数"):
-            helpers.load(helpers.edit(V[number], tmp_path, corpus=corpus, **{**helpers.TINY, "n_embed": 6, "n_head": 2}))
+    @pytest.mark.parametrize("name", [name for name in CHECKED if course.BY_FILE[name].number in since("v16")])
+    def test_odd_heads(self, name, tmp_path):
+        assert "奇数" in helpers.complaint(helpers.tiny(name, tmp_path, n_embed=6, n_head=2))
 
 
 def test_swiglu(version):
@@ -186,11 +186,11 @@ def test_swiglu(version):
     up = feed_forward.up(x)
     gate = feed_forward.gate(x)
     torch.testing.assert_close(feed_forward(x), feed_forward.down(gate * gate.sigmoid() * up))
-    parameters = [sum(p.numel() for p in version(n, n_embed=48)["model"].blocks[0].feed_forward.parameters()) for n in (16, 17)]
-    assert parameters[0] == parameters[1], "参数一样多"
+    before = version(16, n_embed=48)["model"].blocks[0].feed_forward
+    assert len({sum(p.numel() for p in one.parameters()) for one in (before, feed_forward)}) == 1, "参数一样多"
 
 
-@pytest.mark.parametrize("number", range(18, 25))
+@pytest.mark.parametrize("number", since("v18"))
 def test_qk_norm(version, number):
     """q、k 放大多少倍，都一样。"""
     namespace = version(number, **BIG)
@@ -227,22 +227,23 @@ class TestGqa:
         torch.testing.assert_close(model(idx, idx)[0], all_logits(v19, idx), rtol=0, atol=1e-5)
 
     def test_with_as_many_it_is_v18(self, version):
-        a, b = version(18, n_embed=32, n_head=4, max_iters=5), version(19, n_embed=32, n_head=4, n_kv_head=4, max_iters=5)
-        assert [row[:4] for row in helpers.steps(a["stdout"])] == [row[:4] for row in helpers.steps(b["stdout"])]
+        hyper = dict(n_embed=32, n_head=4, max_iters=5)
+        a, b = version(18, **hyper), version(19, **hyper, n_kv_head=4)
+        assert helpers.losses(a) == helpers.losses(b)
 
-    @pytest.mark.parametrize("value", [3, 0, -1, 8, "2", 2.0])
-    @pytest.mark.parametrize("number", range(19, 25))
-    def test_must_divide(self, number, value, tmp_path, corpus):
-        with pytest.raises(SystemExit, match=f"n_kv_head = {value!r}"):
-            helpers.load(helpers.edit(V[number], tmp_path, corpus=corpus, **{**helpers.TINY, "n_head": 4, "n_kv_head": value}))
+    @pytest.mark.parametrize("name", [name for name in CHECKED if course.BY_FILE[name].number in since("v19")])
+    def test_must_divide(self, name, tmp_path):
+        for value in (3, 0, -1, 8, "2", 2.0):
+            message = helpers.complaint(helpers.tiny(name, tmp_path, n_head=4, n_kv_head=value))
+            assert message.startswith(f"n_kv_head = {value!r} 不行")
 
 
 class TestTied:
-    @pytest.mark.parametrize("number", range(20, 25))
+    @pytest.mark.parametrize("number", since("v20"))
     def test_one_tensor(self, version, number):
         model = version(number)["model"]
         assert model.lm_head.weight is model.token_embedding.weight
-        assert "lm_head.weight" not in dict(model.named_parameters()) or "token_embedding.weight" not in dict(model.named_parameters())
+        assert not {"lm_head.weight", "token_embedding.weight"} <= dict(model.named_parameters()).keys()
 
     def test_gradients_from_both_uses(self, version):
         namespace = version(20)
@@ -257,14 +258,14 @@ class TestTied:
         assert a.abs().sum() > 0 and b.abs().sum() > 0
         torch.testing.assert_close(tied, a + b)
 
-    @pytest.mark.parametrize("number", [20, 24])
+    @pytest.mark.parametrize("number", since("v20"))
     def test_starts_near_chance(self, version, number):
         namespace = version(number, n_embed=128, n_head=4)
         assert abs(helpers.steps(namespace["stdout"])[0][3] - math.log(namespace["vocab_size"])) < 0.25
 
 
 class TestMuon:
-    @pytest.mark.parametrize("number", range(21, 25))
+    @pytest.mark.parametrize("number", since("v21"))
     def test_only_the_blocks_matrices(self, version, number):
         namespace = version(number, max_iters=2)
         model, muon = namespace["model"], {id(p) for p in namespace["momenta"]}
@@ -272,7 +273,7 @@ class TestMuon:
         assert muon == {id(p) for p in model.blocks.parameters() if p.ndim == 2}
         assert muon | adamw == {id(p) for p in model.parameters()} and not muon & adamw
 
-    @pytest.mark.parametrize("shape", [(8, 8), (24, 8), (8, 24)])
+    @pytest.mark.parametrize("shape", [(8, 8), (24, 8), (8, 24)], ids="{0[0]}x{0[1]}".format)
     def test_singular_values_come_near_one_and_directions_stay(self, version, shape):
         x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         out = version(21)["orthogonalize"](x)
@@ -283,12 +284,15 @@ class TestMuon:
         inner = U.T @ out @ Vh.T
         torch.testing.assert_close(inner, torch.diag(inner.diag()), rtol=0, atol=1e-4)
 
-    @pytest.mark.parametrize("number", range(21, 25))
-    def test_moves_as_torchs_muon_does(self, tmp_path, corpus, number):
+    @pytest.mark.parametrize("name", helpers.one_each(map(V.get, since("v21")), helpers.training))
+    def test_moves_as_torchs_muon_does(self, tmp_path, name):
         """喂一样的梯度，和 torch.optim.Muon 一路走得一样；它用 bf16 算，所以差一点。学习率的预热和衰减也对。"""
-        script = helpers.edit(V[number], tmp_path, corpus=corpus, **{**helpers.TINY, "max_iters": 130, "eval_interval": 1000})
-        source = script.read_text(encoding="utf-8")
-        script.write_text(source.replace("    optimizer.step()\n", """    if step == 0:
+        script = helpers.tiny(name, tmp_path, max_iters=130, eval_interval=1000)
+        helpers.changed(
+            script,
+            (
+                "    optimizer.step()\n",
+                """    if step == 0:
         origin = [p.detach().clone() for p in momenta]
         shadow = [nn.Parameter(p.clone()) for p in origin]
         reference = torch.optim.Muon(shadow, adjust_lr_fn="match_rms_adamw")
@@ -297,7 +301,9 @@ class TestMuon:
         q.grad = p.grad.clone()
     reference.step()
     optimizer.step()
-"""), encoding="utf-8")
+""",
+            ),
+        )
         namespace = helpers.load(script)
         for p, q, start in zip(namespace["momenta"], namespace["shadow"], namespace["origin"], strict=True):
             assert (p - q).norm() < 0.05 * (q - start).norm()
@@ -316,7 +322,7 @@ class TestCache:
                 out = model(idx[:, :prompt], start=0)[0]
                 torch.testing.assert_close(out, full[:, prompt - 1], rtol=0, atol=1e-5)
                 for t in range(prompt, 16):
-                    out = model(idx[:, t:t + 1], start=t)[0]
+                    out = model(idx[:, t : t + 1], start=t)[0]
                     torch.testing.assert_close(out, full[:, t], rtol=0, atol=1e-5)
 
     def test_writes_what_v21_writes(self, version, namespace):
@@ -329,7 +335,7 @@ class TestCache:
         a = model.generate(idx, 14)
         torch.manual_seed(1)
         b = namespace["model"].generate(idx, 14)
-        assert torch.equal(a[:, :b.shape[1]], b), "（这几行里没有空行）"
+        assert torch.equal(a[:, : b.shape[1]], b), "（这几行里没有空行）"
 
     def test_bytes(self, namespace):
         namespace["model"].generate(some_idx(namespace, B=3, T=2), 3)
@@ -339,7 +345,7 @@ class TestCache:
     def test_ragged_ends(self, namespace, monkeypatch):
         """几行各在各的地方写完：写完的补换行，都写完就停。"""
         newline = namespace["tokenizer"].stoi["\n"]
-        script = {0: [5, newline, newline, 7, 7, 7], 1: [newline, newline, 8, 8, 8, 8], 2: [6, 6, newline, 6, newline, newline]}
+        script = [[5, newline, newline, 7, 7, 7], [newline, newline, 8, 8, 8, 8], [6, 6, newline, 6, newline, newline]]
         model = namespace["model"]
         steps = iter(range(6))
 
@@ -373,51 +379,58 @@ class TestCache:
         out = namespace["model"].generate(idx, 3)
         assert out.shape == (2, 43) and torch.equal(out[:, :40], idx)
 
-    @pytest.mark.parametrize("number", [22, 23, 24])
+    @pytest.mark.parametrize("number", since("v22"))
     def test_training_is_v21s_to_the_bit(self, version, number):
         hyper = dict(max_iters=12, eval_interval=5)
         a, b = version(21, **hyper), version(number, **hyper)
-        assert [row[:4] for row in helpers.steps(a["stdout"])] == [row[:4] for row in helpers.steps(b["stdout"])]
+        assert helpers.losses(a) == helpers.losses(b)
 
 
 class TestDdp:
-    def run(self, tmp_path, corpus, processes, number=23, **hyper):
-        script = helpers.edit(V[number], tmp_path, corpus=corpus, **{**helpers.TINY, "max_iters": 20, "eval_interval": 5, **hyper})
-        source = script.read_text(encoding="utf-8").replace("    optimizer.step()", "    if step == 0:\n        torch.save([p.grad for p in model.parameters()], Path(__file__).with_name(f'grad{rank}.pt'))\n"
-                                "    optimizer.step()")
-        script.write_text(source, encoding="utf-8")
-        command = [sys.executable, str(script)] if processes == 1 else [
-            sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--master_port", "29617", str(script),
-        ]
-        return script.parent, subprocess.run(command, capture_output=True, encoding="utf-8", env=helpers.environment(), timeout=300, cwd=tmp_path)
+    def script(self, folder):
+        """学 20 步的 v23，放在 folder：第 0 步的梯度，各进程存一份。"""
+        script = helpers.tiny(V[23], folder, max_iters=20, eval_interval=5)
+        return helpers.changed(
+            script,
+            (
+                "    optimizer.step()",
+                """    if step == 0:
+        torch.save([p.grad for p in model.parameters()], Path(__file__).with_name(f'grad{rank}.pt'))
+    optimizer.step()""",
+            ),
+        )
 
-    def test_two_processes_learn_what_one_learns(self, tmp_path, corpus):
-        (one, alone), (two, together) = self.run(tmp_path / "a", corpus, 1), self.run(tmp_path / "b", corpus, 2)
-        assert alone.returncode == together.returncode == 0, together.stderr
-        a, b = helpers.steps(alone.stdout), helpers.steps(together.stdout)
-        assert len(a) == len(b) == 5, "只有一个进程打印"
-        for left, right in zip(a, b):
+    @pytest.mark.slow
+    def test_two_processes_learn_what_one_learns(self, tmp_path):
+        one, two = self.script(tmp_path / "a"), self.script(tmp_path / "b")
+        alone = helpers.steps(helpers.load(one)["stdout"])
+        launch = "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2
+        result = helpers.call(sys.executable, *launch, two, cwd=tmp_path)
+        assert result.returncode == 0, result.stderr
+        together = helpers.steps(result.stdout)
+        assert len(alone) == len(together) == 5, "只有一个进程打印"
+        for left, right in zip(alone, together):
             assert left[0] == right[0] and left[2:4] == pytest.approx(right[2:4], abs=2e-3)
-        whole = torch.load(one / "grad0.pt")
+        whole = torch.load(one.with_name("grad0.pt"))
         for rank in range(2):
-            for x, y in zip(whole, torch.load(two / f"grad{rank}.pt")):
+            for x, y in zip(whole, torch.load(two.with_name(f"grad{rank}.pt"))):
                 torch.testing.assert_close(x, y, rtol=1e-4, atol=1e-6)
 
-    @pytest.mark.parametrize("number", [23, 24])
+    @pytest.mark.parametrize("number", since("v23"))
     def test_every_process_picks_its_gpu_first(self, number):
         """先选好自己的 GPU，"cuda" 上的东西（数据、角度）才都在它上面。"""
-        source = (helpers.ROOT / V[number]).read_text(encoding="utf-8")
+        source = course.source(V[number])
         assert source.index("torch.cuda.set_device") < source.index("\ndevice = ") < source.index("device=device")
 
-    def test_rows_must_split_evenly(self, tmp_path, corpus, monkeypatch):
+    def test_rows_must_split_evenly(self, tmp_path, monkeypatch):
         monkeypatch.setenv("WORLD_SIZE", "3")
         with pytest.raises(SystemExit, match="batch_size = 4 不能平分给 3 个进程"):
-            helpers.load(helpers.edit(V[23], tmp_path, corpus=corpus, **helpers.TINY))
+            helpers.load(helpers.tiny(V[23], tmp_path))
 
 
 class TestBase:
-    def test_checkpoint(self, tmp_path, corpus):
-        script = helpers.edit(V[24], tmp_path, corpus=corpus, **{**helpers.TINY, "max_iters": 10, "eval_interval": 5})
+    def test_checkpoint(self, tmp_path):
+        script = helpers.tiny(V[24], tmp_path, max_iters=10, eval_interval=5)
         namespace = helpers.load(script)
         saved = torch.load(script.with_name("base.pth"), weights_only=True)
         assert saved.keys() == {"config", "chars", "model"} and saved["chars"] == namespace["tokenizer"].chars
@@ -427,19 +440,28 @@ class TestBase:
         assert {p.name for p in script.parent.iterdir()} == {script.name, "base.pth"}
         weights = saved["model"]
         assert weights["lm_head.weight"].data_ptr() == weights["token_embedding.weight"].data_ptr(), "共用的只存一份"
-        assert script.with_name("base.pth").stat().st_size < 4 * sum(p.numel() for p in namespace["model"].parameters()) + 60000
+        parameters = sum(p.numel() for p in namespace["model"].parameters())
+        assert script.with_name("base.pth").stat().st_size < 4 * parameters + 60000
 
-    def test_keeps_the_best_not_the_last(self, tmp_path, corpus):
-        script = helpers.edit(V[24], tmp_path, corpus=corpus, **{**helpers.TINY, "max_iters": 15, "eval_interval": 5})
-        source = script.read_text(encoding="utf-8")
-        source = source.replace("        losses = estimate_loss()\n", '        losses = {"train": 1.0, "val": {0: 9.0, 5: 3.0, 10: 4.0, 15: 5.0}[step]}\n        if step == 5:\n            fifth = [p.detach().clone() for p in model.parameters()]\n')
-        script.write_text(source, encoding="utf-8")
+    def test_keeps_the_best_not_the_last(self, tmp_path):
+        script = helpers.tiny(V[24], tmp_path, max_iters=15, eval_interval=5)
+        helpers.changed(
+            script,
+            (
+                "        losses = estimate_loss()\n",
+                """
+        losses = {"train": 1.0, "val": {0: 9.0, 5: 3.0, 10: 4.0, 15: 5.0}[step]}
+        if step == 5:
+            fifth = [p.detach().clone() for p in model.parameters()]
+""",
+            ),
+        )
         namespace = helpers.load(script)
         assert all(torch.equal(a, b) for a, b in zip(namespace["fifth"], namespace["model"].parameters()))
         assert "验证 loss 3.0000" in namespace["stdout"]
 
-    def test_old_file_survives_a_full_disk(self, tmp_path, corpus, monkeypatch):
-        script = helpers.edit(V[24], tmp_path, corpus=corpus, **helpers.TINY)
+    def test_old_file_survives_a_full_disk(self, tmp_path, monkeypatch):
+        script = helpers.tiny(V[24], tmp_path)
         script.with_name("base.pth").write_bytes(b"old")
 
         def full(content, path):
@@ -457,28 +479,27 @@ class TestQwen3:
     def namespace(self, version):
         return version(22, **BIG)
 
-    @pytest.mark.parametrize("number", [20, 22, 24])
+    @pytest.mark.parametrize("number", since("v20"))
     def test_logits(self, version, number):
         """权重搬进 transformers 的 Qwen3，打分一样。"""
         namespace = version(number, **BIG)
         theirs = export_hf.qwen3(namespace, namespace["vocab_size"], namespace["model"].state_dict())
-        encoded = torch.tensor([namespace["tokenizer"].encode(namespace["text"][k:k + 16]) for k in (0, 100, 5000)])
+        encoded = torch.tensor([namespace["tokenizer"].encode(namespace["text"][k : k + 16]) for k in (0, 100, 5000)])
         for idx in (some_idx(namespace, B=3), encoded):
             for T in (1, 9, 16):
                 with torch.no_grad():
                     out = theirs(idx[:, :T]).logits
                 torch.testing.assert_close(out, all_logits(namespace, idx[:, :T]), rtol=0, atol=1e-4)
 
-    def test_exported_folder(self, tmp_path, corpus):
+    @pytest.mark.slow
+    def test_exported_folder(self, tmp_path):
         """不联网读回来，编码一样，贪心写的一样。"""
         import transformers
 
-        hyper = {**helpers.TINY, **BIG, "max_iters": 30, "learning_rate": 1e-2, "block_size": 32}
-        script = helpers.edit(V[24], tmp_path, corpus=corpus, **hyper)
+        script = helpers.tiny(V[24], tmp_path, **BIG, max_iters=30, learning_rate=1e-2, block_size=32)
         namespace = helpers.load(script)
-        command = [sys.executable, str(helpers.ROOT / "tools" / "export_hf.py"), str(script.with_name("base.pth")), str(tmp_path / "out")]
-        env = helpers.environment(HF_HUB_OFFLINE="1")
-        result = subprocess.run(command, capture_output=True, encoding="utf-8", env=env, timeout=120)
+        command = sys.executable, ROOT / "tools" / "export_hf.py", script.with_name("base.pth"), tmp_path / "out"
+        result = helpers.call(*command, env=helpers.environment(HF_HUB_OFFLINE="1"))
         assert result.returncode == 0, result.stderr
         theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out")
         tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "out")
@@ -489,10 +510,11 @@ class TestQwen3:
         mine = start
         for _ in range(20):
             mine = torch.cat([mine, namespace["model"](mine)[0].argmax(-1, keepdim=True)], dim=1)
-        out = theirs.generate(start, attention_mask=torch.ones_like(start), max_new_tokens=20, do_sample=False, pad_token_id=0)
+        settings = dict(max_new_tokens=20, do_sample=False, pad_token_id=0)
+        out = theirs.generate(start, attention_mask=torch.ones_like(start), **settings)
         assert torch.equal(out, mine)
 
+    @pytest.mark.slow
     def test_no_checkpoint(self, tmp_path):
-        command = [sys.executable, str(helpers.ROOT / "tools" / "export_hf.py"), "没有.pth", str(tmp_path)]
-        result = subprocess.run(command, capture_output=True, encoding="utf-8", env=helpers.environment(), cwd=tmp_path, timeout=60)
+        result = helpers.call(sys.executable, ROOT / "tools" / "export_hf.py", "没有.pth", tmp_path, cwd=tmp_path)
         helpers.assert_one_line(result, "babygpt_v24_base.py")

@@ -10,23 +10,15 @@ import unicodedata
 
 import pytest
 
+import course
 import helpers
-from helpers import AFTER, MODERN, ROOT, SAMPLER, SCRIPTS, TWINS, V, VERSIONS, WRITER
-from scripts import number
+import runner
+from course import AFTER, BASELINE, BY_ID, COURSE, FIRST, MODERN, SAMPLER, TWIN, WRITER, V, files, source
+from helpers import TWINS
 
-ROAD = ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS]
-SECOND = [V[11], *MODERN]  # 第二段路从 v11 接着走
-BOUNDS = dict(zip([*ROAD[1:], *MODERN], (
-    65, 60, 8, 20, 11, 12, 16, 4, 4, 8, 8, 34, 77,
-    45, 42, 16, 20, 14, 6, 10, 6, 21, 34, 34, 40,
-)))  # 和前一份比，最多改几行代码
-BRANCHES = {25: (24, 140), 26: (25, 45), 27: (25, 72), 28: (25, 80), 29: (28, 73)}  # 底座之后：和哪一版比，最多改几行代码
-TAKEN_BACK = [(V[20], V[21]), (V[22], V[23])]  # v25 拿掉了 v21 的 Muon、v23 的多进程：拿掉的那些行不算
+COMPARED = [row for row in COURSE if row.bound]  # 和另一份比的：表里写着上限
+EVERY = [row.file for row in COURSE]
 SCHEDULE = {"warmup", "decay", "optimizer"}  # v11 的学习率三行，各自赋值给谁
-
-
-def source(name):
-    return (ROOT / name).read_text(encoding="utf-8")
 
 
 def code_lines(text):
@@ -39,45 +31,33 @@ def code_lines(text):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
             first = node.body[0]
-            lines[first.lineno - 1:first.end_lineno] = [""] * (first.end_lineno - first.lineno + 1)
+            lines[first.lineno - 1 : first.end_lineno] = [""] * (first.end_lineno - first.lineno + 1)
     return [line.rstrip() for line in lines if line.strip()]
 
 
-def without_docstrings(text):
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.dump(tree)
+def changed_lines(before, after):
+    """两份脚本（文件名）改了几行代码：[str, …]。"""
+    return [line for line in difflib.ndiff(code_lines(source(before)), code_lines(source(after))) if line[0] in "+-"]
 
 
-@pytest.mark.parametrize("before, after", [*zip(ROAD, ROAD[1:]), *zip(SECOND, SECOND[1:])])
-def test_diff_to_the_version_before(before, after):
-    changed = [line for line in difflib.ndiff(code_lines(source(before)), code_lines(source(after))) if line[0] in "+-"]
-    assert len(changed) <= BOUNDS[after], "\n".join(changed)
+@pytest.mark.parametrize("row", COMPARED, ids=lambda row: row.id)
+def test_diff_to_the_version_before(row):
+    """改动的行数只许少：表里的上限就是现在的行数，多一行就红。"""
+    changed = changed_lines(BY_ID[row.before].file, row.file)
+    assert len(changed) <= row.bound, "\n".join(changed)
 
 
-@pytest.mark.parametrize("number", BRANCHES)
-def test_diff_after_the_base(number):
-    before, bound = BRANCHES[number]
-    diff = lambda a, b: [line for line in difflib.ndiff(code_lines(source(a)), code_lines(source(b))) if line[0] in "+-"]  # noqa: E731
-    added = {line[2:] for pair in TAKEN_BACK for line in diff(*pair) if line[0] == "+"}
-    changed = [line for line in diff(V[before], V[number]) if number != 25 or not (line[0] == "-" and line[2:] in added)]
-    assert len(changed) <= bound, "\n".join(changed)
+@pytest.mark.parametrize("row", [row for row in COMPARED if row.touches], ids=lambda row: row.id)
+def test_what_a_version_does_not_teach_is_untouched(row):
+    before, after = pieces(BY_ID[row.before].file), pieces(row.file)
+    assert {piece for piece in before.keys() | after.keys() if before.get(piece) != after.get(piece)} <= set(
+        row.touches.split()
+    )
 
 
-@pytest.mark.parametrize("number", BRANCHES)
-def test_what_a_version_after_the_base_does_not_teach_is_untouched(number):
-    before, after = pieces(V[BRANCHES[number][0]]), pieces(V[number])
-    touched = {
-        25: {"orthogonalize", "get_batch", "training", "sampling", "read", "heads", "rhyme", "shape", "make_pairs", "write", "judge", "examine"},
-        26: {"LoRA", "training", "sampling"},
-        27: {"answer_only", "log_prob", "make_preferences", "training"},
-        28: {"reward", "answer_only", "training"},
-        29: {"mark", "make_pairs", "best_probs", "training"},
-    }[number]
-    assert {piece for piece in before.keys() | after.keys() if before.get(piece) != after.get(piece)} == touched
-    assert number != 28 or after["answer_only"] == pieces(V[27])["answer_only"]
+def test_every_numbered_version_is_compared_and_bounded():
+    for row in COURSE:
+        assert not row.number or row.before and row.bound and row.touches and row.concept, row.file
 
 
 def pieces(name):
@@ -95,51 +75,51 @@ def pieces(name):
     return found
 
 
-@pytest.mark.parametrize("number", range(2, 12))
-def test_the_rest_is_untouched(number):
-    first, this = pieces(V[1]), pieces(V[number])
+@pytest.mark.parametrize(
+    "row", [row for row in COMPARED if row.part == FIRST and not row.side][1:], ids=lambda row: row.id
+)
+def test_the_frame_of_the_first_arc_stays(row):
+    first, this = pieces(V[1]), pieces(row.file)
     for piece in ("Tokenizer", "get_batch", "estimate_loss", "sampling"):
         assert this[piece] == first[piece], piece
-
-    changed = [line for line in difflib.ndiff(first["generate"].split("\n"), this["generate"].split("\n")) if line[0] in "+-"]
+    changed = [
+        line for line in difflib.ndiff(first["generate"].split("\n"), this["generate"].split("\n")) if line[0] in "+-"
+    ]
     assert len(changed) == 2 and "idx[:, -block_size:]" in changed[1], "generate 只该多一处裁剪"
-
-    added = [line for line in difflib.ndiff(first["training"].split("\n"), this["training"].split("\n")) if line[0] in "+-"]
-    if number < 11:
-        assert not added
-    else:
+    added = [
+        line for line in difflib.ndiff(first["training"].split("\n"), this["training"].split("\n")) if line[0] in "+-"
+    ]
+    if "training" in row.touches.split():
         assert len(added) <= 4 and {re.match(r"\+ +(\w+)", line)[1] for line in added} == SCHEDULE
+    else:
+        assert not added
 
 
 def test_the_frame_stands_before_v1():
     """张量版的二元模型换上了 v1 的架子：v1 只换模型和学法。"""
-    before, after = pieces("simplebigrammodel_torch.py"), pieces(V[1])
+    before, after = pieces(BY_ID["bigram"].file), pieces(V[1])
     assert before["Tokenizer"] == after["Tokenizer"] and before["get_batch"] == after["get_batch"]
     for piece in ("estimate_loss", "training", "sampling"):
         gone = [line for line in difflib.ndiff(before[piece].split("\n"), after[piece].split("\n")) if line[0] == "-"]
         assert len(gone) <= 3, (piece, gone)
 
 
-@pytest.mark.parametrize("before, after", list(zip(SECOND[1:], SECOND[2:])))
-def test_what_a_modern_version_does_not_teach_is_untouched(before, after):
-    a, b = pieces(before), pieces(after)
-    touched = {
-        14: {"Head", "MultiHeadAttention"}, 15: {"MultiHeadAttention", "FeedForward", "Block", "BabyGPT"},
-        16: {"rotate", "MultiHeadAttention", "BabyGPT"}, 17: {"FeedForward"}, 18: {"MultiHeadAttention"}, 19: {"MultiHeadAttention"},
-        20: {"BabyGPT"}, 21: {"orthogonalize", "training"}, 22: {"rotate", "MultiHeadAttention", "Block", "BabyGPT", "generate"},
-        23: {"training", "sampling"}, 24: {"training"},
-    }[number(after)]
-    assert {piece for piece in a.keys() | b.keys() if a.get(piece) != b.get(piece)} == touched
+def assigned(name, pattern=r"\w+ = "):
+    """脚本“超参数”那一段里的赋值（不算注释）：{一行, …}。"""
+    text = source(name).split("# ---------- 超参数")[1].split("# ---------- 数据")[0]
+    return {line.split("  #")[0] for line in text.split("\n") if re.match(pattern, line)}
 
 
-@pytest.mark.parametrize("name", MODERN[1:9])
-def test_hyperparameters_are_the_same_in_v13_to_v21(name):
-    def assigned(name):
-        text = source(name).split("# ---------- 超参数")[1].split("# ---------- 数据")[0]
-        return {line.split("  #")[0] for line in text.split("\n") if re.match(r"\w+ = ", line)}
+def test_answer_only_is_the_same_where_it_is():
+    texts = {pieces(file)["answer_only"] for file in files(AFTER) if "answer_only" in pieces(file)}
+    assert len(texts) == 1
 
-    more = {line.split(" = ")[0] for line in assigned(name) - assigned(MODERN[0])}
-    assert assigned(MODERN[0]) <= assigned(name) and more <= {"n_kv_head", "muon_learning_rate"}
+
+@pytest.mark.parametrize("name", files(MODERN, measured=True)[1:-1], ids=lambda name: course.BY_FILE[name].id)
+def test_hyperparameters_are_the_same_up_to_the_base(name):
+    first = files(MODERN)[0]
+    more = {line.split(" = ")[0] for line in assigned(name) - assigned(first)}
+    assert assigned(first) <= assigned(name) and more <= {"n_kv_head", "muon_learning_rate"}
 
 
 def guards(name):
@@ -147,40 +127,53 @@ def guards(name):
     text = source(name)
     found = {}
     for key, start in {
-        "stdout": "if hasattr(sys.stdout", "counts": "counts = ", "ratio": "if type(train_data_ratio)", "prompts": "if type(prompts)",
+        "stdout": "if hasattr(sys.stdout",
+        "counts": "counts = ",
+        "ratio": "if type(train_data_ratio)",
+        "prompts": "if type(prompts)",
         "unknown": "unknown = sorted",
     }.items():
         if start in text:
-            found[key] = text[text.index(start):].split("\n\n")[0] if key == "stdout" else "\n".join(
-                text[text.index(start):].split("\n")[:{"counts": 5, "unknown": 3}.get(key, 2)]
+            found[key] = (
+                text[text.index(start) :].split("\n\n")[0]
+                if key == "stdout"
+                else "\n".join(text[text.index(start) :].split("\n")[: {"counts": 5, "unknown": 3}.get(key, 2)])
             )
     return found
 
 
-@pytest.mark.parametrize("name", ["simplebigrammodel.py", "simplebigrammodel_torch.py", *VERSIONS[1:], *MODERN, *AFTER])
+@pytest.mark.parametrize(
+    "name", [row.file for row in COURSE if row.part in (FIRST, MODERN, AFTER) or row.part == BASELINE and row.before]
+)
 def test_checks_are_the_same_everywhere(name):
     assert guards(name).keys() == guards(V[1]).keys()
     same = guards(V[1]).keys() - ({"stdout"} if name == V[12] else set())  # v12 断了管道也要接着训练
     assert {key: guards(name)[key] for key in same} == {key: guards(V[1])[key] for key in same}
 
 
-@pytest.mark.parametrize("name", ["simplemodel.py", "pytorch_5min.py", SAMPLER, WRITER])
+@pytest.mark.parametrize("name", [row.file for row in COURSE if row.part != TWIN and row.file != V[12]])
 def test_output_is_set_up_the_same_everywhere(name):
     assert guards(name)["stdout"] == guards(V[1])["stdout"]
 
 
-@pytest.mark.parametrize("number", range(3, 11))
-def test_hyperparameters_are_the_same_in_v1_to_v10(number):
-    def assigned(name):
-        text = source(name).split("# ---------- 超参数")[1].split("# ---------- 数据")[0]
-        return {line for line in text.split("\n") if re.match(r"\w+ = ", line)}
-
-    assert assigned(V[1]) <= assigned(V[number]) <= assigned(V[10])
+@pytest.mark.parametrize("name", course.shown(course.CURVES)[2:], ids=lambda name: course.BY_FILE[name].id)
+def test_hyperparameters_are_the_same_in_the_first_arc(name):
+    """画在一张图里比的几版，用的是同一套数。"""
+    assert assigned(V[1]) <= assigned(name) <= assigned(course.shown(course.CURVES)[-1])
 
 
 @pytest.mark.parametrize("number", [10, 11])
 def test_model_is_the_same_from_v10_to_v12(number):
-    for piece in ("Head", "MultiHeadAttention", "FeedForward", "Block", "BabyGPT", "Tokenizer", "get_batch", "estimate_loss"):
+    for piece in (
+        "Head",
+        "MultiHeadAttention",
+        "FeedForward",
+        "Block",
+        "BabyGPT",
+        "Tokenizer",
+        "get_batch",
+        "estimate_loss",
+    ):
         assert pieces(V[number])[piece] == pieces(V[12])[piece], piece
 
 
@@ -197,7 +190,11 @@ def test_writer_keeps_v25s_parts(piece):
 
 def pieces_of(text):
     """脚本源码（str）里各个类、函数的源码：{名字: str}。"""
-    return {node.name: ast.get_source_segment(text, node) for node in ast.parse(text).body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
+    return {
+        node.name: ast.get_source_segment(text, node)
+        for node in ast.parse(text).body
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef))
+    }
 
 
 def part(name, class_name):
@@ -208,12 +205,12 @@ def part(name, class_name):
 
 @pytest.mark.parametrize("name, twin", TWINS.items())
 def test_commented_twin_is_the_same_code(name, twin):
-    assert without_docstrings(source(name)) == without_docstrings(source(twin))
+    assert ast.dump(runner.without_docstrings(source(name))) == ast.dump(runner.without_docstrings(source(twin)))
     comments = [t for t in tokenize.generate_tokens(io.StringIO(source(twin)).readline) if t.type == tokenize.COMMENT]
     assert len(comments) > 0.5 * len(code_lines(source(twin))), "逐行注释版，注释太少了"
 
 
-@pytest.mark.parametrize("name", [*SCRIPTS, *MODERN, *AFTER, WRITER])
+@pytest.mark.parametrize("name", EVERY)
 def test_lines_as_the_reader_sees_them(name):
     text = source(name)
     for number, line in enumerate(text.split("\n"), 1):
@@ -224,7 +221,7 @@ def test_lines_as_the_reader_sees_them(name):
     assert re.match('r?"""[^\n]+[。？！]\n\n', text), "开头要有文档字符串，第一行说概念"
 
 
-@pytest.mark.parametrize("name", [*SCRIPTS, *MODERN, *AFTER, WRITER])
+@pytest.mark.parametrize("name", EVERY)
 def test_self_contained(name):
     allowed = set(sys.stdlib_module_names) | {"torch"}
     if name == V[12]:
@@ -236,18 +233,38 @@ def test_self_contained(name):
         assert not (isinstance(node, ast.FunctionDef) and node.name == "main")
 
 
-def test_every_version_is_there():
-    assert sorted(V) == list(range(1, 30)) and len(VERSIONS) == 12 and len(MODERN) == 12
-    assert all((ROOT / name).exists() for name in SCRIPTS)
+def test_every_script_is_in_the_table():
+    """根目录、modern/ 里的脚本，表里都有，一份一行；短名不重；号码从 1 起，一个不缺；接着的、比的都排在前面。"""
+    found = {
+        path.relative_to(course.ROOT).as_posix()
+        for folder in ("", "modern")
+        for path in (course.ROOT / folder).glob("*.py")
+    }
+    assert found == set(EVERY) and len(course.BY_ID) == len(COURSE)
+    assert sorted(V) == list(range(1, len(V) + 1))
+    for k, row in enumerate(COURSE):
+        for name in filter(None, (row.before, row.base, row.same_as)):
+            assert COURSE.index(BY_ID[name]) < k, (row.file, name)
 
 
-@pytest.mark.parametrize("number", range(3, 13))
-def test_attention_keeps_its_name(number):
-    assert "self.attention = " in source(V[number])
+@pytest.mark.parametrize(
+    "name", [file for file in files(FIRST) if not course.BY_FILE[file].blind], ids=lambda name: course.BY_FILE[name].id
+)
+def test_attention_keeps_its_name(name):
+    assert "self.attention = " in source(name)
 
 
 def test_helper_edits_what_it_says(tmp_path):
     script = helpers.edit(V[11], tmp_path, corpus="x", max_iters=7, prompts=["水"], device="cpu")
     text = script.read_text(encoding="utf-8")
-    assert text.count("    max_iters = 7") == 2 and 'prompts = [\'水\']' in text and "\ndevice = 'cpu'" in text
+    assert text.count("    max_iters = 7") == 2 and "prompts = ['水']" in text and "\ndevice = 'cpu'" in text
     assert (tmp_path / "ci.txt").read_text() == "x" and not (tmp_path / "ci.txt").is_symlink()
+
+
+def test_writing_a_corpus_never_follows_the_link(tmp_path):
+    """先链着仓库里的语料，再换成别的：仓库里的那份不动。"""
+    before = (course.ROOT / "ci.txt").read_bytes()
+    helpers.edit(V[1], tmp_path)
+    assert (tmp_path / "ci.txt").read_bytes() == before
+    helpers.edit(V[1], tmp_path, corpus="x")
+    assert (tmp_path / "ci.txt").read_text() == "x" and (course.ROOT / "ci.txt").read_bytes() == before

@@ -4,13 +4,11 @@ import json
 
 import pytest
 
-import helpers  # 先于 variants：它把 tools/ 放进了 sys.path
-import export_page
-import measure
-import ship
+import course
+import helpers
 import variants
-from helpers import V
-from variants import Variant, change
+from course import V
+from variants import Experiment, Variant, change
 
 
 def test_a_script_that_changed_is_noticed():
@@ -25,9 +23,9 @@ def test_a_script_that_changed_is_noticed():
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
     """另起一处根目录，里面只有小小的 v1；返回它的 Path。"""
-    for module in (measure, variants):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
-    return helpers.edit(V[1], tmp_path, **{**helpers.TINY, "max_iters": 4, "eval_interval": 2})
+    script = helpers.edit(V[1], tmp_path, **{**helpers.TINY, "max_iters": 4, "eval_interval": 2})
+    monkeypatch.setattr(course, "ROOT", tmp_path)
+    return script
 
 
 VARIANTS = {V[1]: {"宽": Variant(change(n_embed=24)), "说一声": Variant(change(then="print(vocab_size)"))}}
@@ -39,9 +37,10 @@ def rewrite(script, old, new):
     script.write_text(text.replace(old, new), encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_runs_what_is_missing_and_keeps_it(repository, tmp_path):
     path = tmp_path / "record.json"
-    record = variants.run(path, VARIANTS, [V[1]])
+    record = variants.run(Experiment(path, VARIANTS, "try"), [V[1]])
     assert record == json.loads(path.read_text(encoding="utf-8"))
     wide, said = (record[V[1]][label]["runs"][0] for label in ("宽", "说一声"))
     assert wide["seed"] == 42 and "notes" not in wide and wide["curve"][-1]["step"] == 4
@@ -54,51 +53,42 @@ def test_runs_what_is_missing_and_keeps_it(repository, tmp_path):
 
 def test_notices_what_to_measure_again(repository, tmp_path):
     def fresh():
-        return {V[1]: {label: {"stamp": variants.stamp(V[1], one), "runs": [{"seed": 42}]} for label, one in VARIANTS[V[1]].items()}}
+        return {
+            V[1]: {
+                label: {"stamp": variants.stamp(V[1], one), "runs": [{"seed": 42}]}
+                for label, one in VARIANTS[V[1]].items()
+            }
+        }
 
     record = fresh()
     rewrite(repository, "# B：一步同时学几段文本", "# 改了注释")
-    assert variants.stale(record, VARIANTS) == []
+    assert variants.outdated(record, VARIANTS) == []
     other = {V[1]: {**VARIANTS[V[1]], "宽": Variant(change(n_embed=32))}}
-    assert variants.stale(record, other) == [(V[1], "宽")]
+    assert variants.outdated(record, other) == [(V[1], "宽")]
     record[V[1]]["说一声"]["runs"] = []
-    assert variants.stale(record, VARIANTS) == [(V[1], "说一声")]
+    assert variants.outdated(record, VARIANTS) == [(V[1], "说一声")]
     rewrite(repository, "return logits, loss", "return logits, loss * 1")
-    assert variants.stale(record, VARIANTS) == [(V[1], "宽"), (V[1], "说一声")]
+    assert variants.outdated(record, VARIANTS) == [(V[1], "宽"), (V[1], "说一声")]
     assert variants.missing(record, VARIANTS) == [(V[1], "宽", 42), (V[1], "说一声", 42)]
     assert record[V[1]]["宽"]["runs"] == []
 
 
-def test_harmless_changes_keep_the_record(repository, tmp_path, monkeypatch):
-    """改了打印：训练一位不差，记录换上新指纹；改了学法：不换。"""
+@pytest.mark.slow
+def test_what_was_measured_elsewhere_stays(repository, tmp_path):
+    """只量一样，别的记录不动；单子上去掉了的变体不留。"""
     path = tmp_path / "record.json"
-    monkeypatch.setattr(variants, "RECORDS", [path])
-    monkeypatch.setattr(measure.subprocess, "run", real_git_or(measure.subprocess.run, repository.read_text(encoding="utf-8")))
-    stamps = {label: variants.stamp(V[1], one) for label, one in VARIANTS[V[1]].items()}
-    measure.write_json(path, {V[1]: {label: {"stamp": stamp, "runs": [{"seed": 42}]} for label, stamp in stamps.items()}})
-    results = {"scripts": {V[1]: {"fingerprint": measure.fingerprint(V[1]), "runs": [{"seed": 42}]}}}
-    monkeypatch.setattr(measure, "RESULTS", tmp_path / "results.json")
-    told = []  # 随仓库发的、网页上的，也要告诉
-    monkeypatch.setattr(ship, "confirm", lambda results, earlier: told.append(earlier))
-    monkeypatch.setattr(export_page, "confirm", told.append)
-    assert measure.unchanged_since("HEAD", results, [V[1]]) == [], "没改，不用比"
-    before = measure.fingerprint(V[1])
-
-    rewrite(repository, 'print("-" * 20)', 'print("-" * (10 + 10))')
-    assert measure.unchanged_since("HEAD", results, [V[1]]) == [V[1]]
-    assert told == [{V[1]: before}] * 2
-    assert measure.load()["scripts"][V[1]]["fingerprint"] == measure.fingerprint(V[1])
-    assert variants.stale(variants.load(path), VARIANTS) == []
-
-    rewrite(repository, "loss.backward()", "(1.01 * loss).backward()")
-    rewrite(repository, "torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)", "torch.optim.SGD(model.parameters(), lr=learning_rate)")
-    assert measure.unchanged_since("HEAD", results, [V[1]]) == []
-    assert len(variants.stale(variants.load(path), VARIANTS)) == 2
+    path.write_text(
+        json.dumps(
+            {V[2]: {"别的": {"stamp": ["a", "b"], "runs": []}}, V[1]: {"去掉了": {"stamp": ["a", "b"], "runs": []}}}
+        ),
+        encoding="utf-8",
+    )
+    record = variants.run(Experiment(path, {V[1]: {"宽": VARIANTS[V[1]]["宽"]}}, "try"))
+    assert record[V[2]] == {"别的": {"stamp": ["a", "b"], "runs": []}} and list(record[V[1]]) == ["宽"]
 
 
-def real_git_or(real, source):
-    """subprocess.run，只是 git show 给出 source。"""
-    class Shown:
-        stdout = source
-
-    return lambda command, **settings: Shown if command[:2] == ["git", "show"] else real(command, **settings)
+def test_names_on_the_command_line():
+    find = variants.known([V[1], V[2]])
+    assert find("v1") == find(V[1]) == V[1]
+    with pytest.raises(Exception, match="没有“v3”，有 v1、v2"):
+        find("v3")

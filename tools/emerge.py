@@ -212,7 +212,7 @@ def train():
 def main():
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     records.need("torch")
-    train()
+    runner.finish(train)
     print("量完了。写文档、画图：python tools/render.py")
 
 

@@ -424,6 +424,7 @@ def update(public, names, short=None):
     manifest = records.read(public / "manifest.json", {"scripts": {}})
     models, near, expected = exported(public), records.read(public / "neighbours.json"), records.read(reference(public))
     stamps = {name: manifest["scripts"].get(name) for name in WITH_MODEL if BY_FILE[name].id in models}
+    progress = runner.Progress(len(names))
     for name in names:
         import watch
 
@@ -435,7 +436,7 @@ def update(public, names, short=None):
         expected[BY_FILE[name].id] = answers(trained)
         if name in NEIGHBOURS:
             near[BY_FILE[name].id] = neighbours(trained, course.corpus())
-        print(f"{name}：{model['bytes'] / 1e6:.2f} MB，{model['weights']}，KL {model['kl']:.6f} nat", flush=True)
+        progress.print(f"{name}：{model['bytes'] / 1e6:.2f} MB，{model['weights']}，KL {model['kl']:.6f} nat")
     wanted = {BY_FILE[name].id: name for name in WITH_MODEL}
     models = {key: models[key] for key in wanted if key in models}
     records.write_bytes(reference(public), encoded({key: expected[key] for key in models if key in expected}))
@@ -456,10 +457,8 @@ def main():
     )
     if not arguments.write:
         records.need("torch", "onnx", "onnxruntime", "onnxscript")
-    try:
-        update(public, [] if arguments.write else [choices[key] for key in arguments.only], arguments.short)
-    except RuntimeError as error:
-        raise SystemExit(str(error)) from None
+    names = [] if arguments.write else [choices[key] for key in arguments.only]
+    runner.finish(update, public, names, arguments.short)
 
 
 if __name__ == "__main__":

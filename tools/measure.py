@@ -162,11 +162,11 @@ def main():
     arguments = parser.parse_args()
     records.need("torch")
     if arguments.unchanged_since:
-        unchanged_since(arguments.unchanged_since, arguments.scripts or list(course.BY_FILE))
+        runner.finish(unchanged_since, arguments.unchanged_since, arguments.scripts or list(course.BY_FILE))
         return
     if unmeasured := [file for file in arguments.scripts if file not in course.MEASURED]:
         parser.error(f"{'、'.join(unmeasured)} 不量（tools/course.py）")
-    measure(results.load(), arguments.scripts or course.MEASURED, arguments.seeds)
+    runner.finish(measure, results.load(), arguments.scripts or course.MEASURED, arguments.seeds)
     print("量完了。写文档、画图：python tools/render.py")
 
 

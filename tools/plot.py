@@ -164,7 +164,7 @@ def val_loss(scripts, bigram):
 
 
 def two_losses(before, last):
-    """docs/v11.svg：一份脚本的训练、验证 loss，虚线是前一份的验证 loss。before、last：(脚本名, [一次运行的 dict, …])。"""
+    """docs/v11.svg：一份的训练、验证 loss，虚线是前一份的验证 loss。before、last：(脚本名, [一次运行的 dict, …])。"""
     style()
     figure, axes = plt.subplots(figsize=(8, 4.5))
     for key, label, color in (("train_loss", "训练", GREY), ("val_loss", "验证", BLUE)):

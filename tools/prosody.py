@@ -83,7 +83,7 @@ class Templates:
         return self.found.get((tune, sequence))
 
     def score(self, tune, sequence, body):
-        """一首 → (平仄对了几处, 定了平仄的有几处, 押在同一部的几处, 该押的几处)；没有谱的是 None。韵书里没有的字不算。"""
+        """一首 → (平仄对了几处, 定了平仄的有几处, 押在同一部的几处, 该押的几处)；没有谱的是 None。韵书里没有的不算。"""
         template = self.get(tune, sequence)
         if template is None:
             return None

@@ -280,7 +280,7 @@ def docstrings(faults=None):
 
 
 def pictures(faults=None):
-    """docs/ 里由记录画出的图：{相对仓库根目录的路径（str）: SVG（bytes）}；字体不同，就一张也不画。faults 见 attempt。"""
+    """由记录画出的图：{相对仓库根目录的路径（str）: SVG（bytes）}；字体不同，就一张也不画。faults 见 attempt。"""
     import plot  # 画图要 matplotlib，别的不用
 
     if not plot.same_font():
@@ -354,10 +354,10 @@ OUTSIDE = re.compile(
 )
 
 
-def literals():
-    """templates/literals.txt：{文件: [不是量到的、带数的一句, …]}。"""
+def sections(text):
+    """“## 文件”下面一行一处“- 一段话”的清单（str）→ {文件: [一段话, …]}。"""
     found = {}
-    for line in (TEMPLATES / "literals.txt").read_text(encoding="utf-8").splitlines():
+    for line in text.splitlines():
         if line.startswith("## "):
             found[line[3:]] = current = []
         elif line.startswith("- "):
@@ -365,15 +365,15 @@ def literals():
     return found
 
 
+def literals():
+    """templates/literals.txt：{文件: [不是量到的、带数的一段, …]}。"""
+    return sections((TEMPLATES / "literals.txt").read_text(encoding="utf-8"))
+
+
 def claims():
-    """templates/docstrings.txt：{脚本: [文档字符串里该有的一句, …]}，量到的数已经填上。"""
-    found = {}
-    for line in environment().get_template("docstrings.txt").render().splitlines():
-        if line.startswith("## "):
-            found[course.script(line[3:]).file] = current = []
-        elif line.startswith("- "):
-            current.append(line[2:])
-    return found
+    """templates/docstrings.txt：{脚本: [文档字符串里该有的一段, …]}，量到的数已经填上。"""
+    found = sections(environment().get_template("docstrings.txt").render())
+    return {course.script(name).file: sentences for name, sentences in found.items()}
 
 
 def unclaimed(text, known):
@@ -391,20 +391,30 @@ def unclaimed(text, known):
     ]
 
 
+def faults_in(name, text, known, claimed=()):
+    """文件 name 的文字 text 里：没有出处的数，该有而没有的话（claimed），登了却不在那里的（known）：[一句话, …]。"""
+    return [
+        *(f"{name}：该有“{one}”" for one in claimed if one not in text),
+        *(f"{name}：“…{one}…”没有出处" for one in unclaimed(text, [*known, *claimed])),
+        *(f"literals.txt：{name} 里没有“{one}”" for one in known if one not in text),
+    ]
+
+
+def joined(source):
+    """脚本源码（str）→ 文档字符串，各行连起来，不算“预期”那一句（render 自己写）。"""
+    doc = EXPECTATION.sub("", ast.get_docstring(ast.parse(source)))
+    return " ".join(line.strip() for line in doc.split("\n"))
+
+
 def without_source():
     """模板、文档字符串里没有出处的数，和登了却不在那里的：[一句话, …]。"""
     known, found = literals(), []
-    texts = {name: (TEMPLATES / name).read_text(encoding="utf-8") for name in environment().list_templates(["md"])}
-    claimed = claims()
-    for row in course.COURSE:
-        doc = ast.get_docstring(ast.parse(course.source(row.file)))
-        texts[row.file] = " ".join(line.strip() for line in EXPECTATION.sub("", doc).split("\n"))
-        found += [f"{row.file}：该有“{one}”" for one in claimed.get(row.file, []) if one not in texts[row.file]]
-    for name, text in texts.items():
-        found += [
-            f"{name}：“…{one}…”没有出处" for one in unclaimed(text, [*known.get(name, []), *claimed.get(name, [])])
-        ]
-        found += [f"literals.txt：{name} 里没有“{one}”" for one in known.get(name, []) if one not in text]
+    for name in environment().list_templates(["md"]):
+        found += faults_in(name, (TEMPLATES / name).read_text(encoding="utf-8"), known.get(name, []))
+    for claimed in attempt({"docstrings.txt": claims}, found).values():
+        for row in course.COURSE:
+            text = joined(course.source(row.file))
+            found += faults_in(row.file, text, known.get(row.file, []), claimed.get(row.file, []))
     return found
 
 

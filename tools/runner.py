@@ -225,7 +225,7 @@ def checkpoint(file, seed=FIRST_SEED, short=None, earlier=None):
 
 
 def weights(file, seed=FIRST_SEED, short=None):
-    """脚本 file 学好的权重（Path，见 checkpoint）；还没有，就照脚本训练一遍。没跑完时抛 RuntimeError，里面是它的报错。"""
+    """脚本 file 学好的权重（Path，见 checkpoint）；没有就照脚本训练一遍。没跑完时抛 RuntimeError，里面是它的报错。"""
     path = checkpoint(file, seed, short)
     if not path.exists():
         print(f"训练 {file}（种子 {seed}）……", flush=True)
@@ -236,6 +236,14 @@ def weights(file, seed=FIRST_SEED, short=None):
             )
         run(file, seed, change=lambda source: set_hyperparameters(source, **settings), poems=0, keep=path, short=short)
     return path
+
+
+def finish(work, *arguments):
+    """work(*arguments) 的结果；抛了 RuntimeError（有脚本没跑完），就换成 SystemExit，里面是那句话。"""
+    try:
+        return work(*arguments)
+    except RuntimeError as error:
+        raise SystemExit(str(error)) from None
 
 
 class Progress:

@@ -50,7 +50,7 @@ def main():
     records.need("torch")
     import torch
 
-    torch.save(halved(torch.load(runner.weights(SCRIPT), weights_only=True)), FILE)
+    torch.save(halved(torch.load(runner.finish(runner.weights, SCRIPT), weights_only=True)), FILE)
     measured = results.load()
     measured["shipped"] = record(hashlib.sha256(FILE.read_bytes()).hexdigest())
     results.save(measured)

@@ -183,7 +183,7 @@ def main(doc, experiment):
     parser.add_argument("--seeds", type=int, default=1, help="量几个种子，从 42 起")
     arguments = parser.parse_args()
     records.need("torch")
-    run(experiment, arguments.scripts, arguments.seeds)
+    runner.finish(run, experiment, arguments.scripts, arguments.seeds)
     print("量完了。写文档、画图：python tools/render.py")
 
 

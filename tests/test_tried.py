@@ -1,0 +1,98 @@
+"""试过的：新的试法量得了、记得住，脚本后来改了不算过时；存档不变，数过的再数一遍。"""
+
+import json
+
+import pytest
+
+import course
+import form
+import helpers
+import records
+import render
+import runner
+import tried
+import variants
+from course import V
+from variants import Experiment, Variant, change
+
+
+@pytest.fixture
+def trial(tmp_path, monkeypatch):
+    """trial(**{变体名: change(…)})：另起一处根目录，小小的 v1，记录里已有存档；返回 Experiment。"""
+    helpers.edit(V[1], tmp_path, **{**helpers.TINY, "max_iters": 2, "eval_interval": 2})
+    monkeypatch.setattr(course, "ROOT", tmp_path)
+    path = tmp_path / "tried.json"
+    records.write(path, {"runs": [1], "after": [2], "noted": [3], "trials": {}})
+    real = tried.EXPERIMENT
+
+    def declare(**changes):
+        found = {V[1]: {label: Variant(apply) for label, apply in changes.items()}}
+        return Experiment(path, found, real.tool, real.key, real.dated)
+
+    return declare
+
+
+@pytest.mark.slow
+def test_a_trial_is_measured_and_kept(trial, monkeypatch, capsys):
+    wide = trial(宽=change(n_embed=24))
+    assert [one.command for one in variants.stale(wide)] == [f"python tools/tried.py {V[1]}"]
+    monkeypatch.setattr("sys.argv", ["tried.py", "v1"])
+    variants.main("", wide)
+    assert "[1/1]" in capsys.readouterr().out
+    content = json.loads(wide.path.read_text(encoding="utf-8"))
+    assert [content[key] for key in ("runs", "after", "noted")] == [[1], [2], [3]], "存档不动"
+    entry = content["trials"][V[1]]["宽"]
+    [run] = entry["runs"]
+    assert entry["stamp"][0] == runner.stamp(V[1]) and run["seed"] == 42 and run["parameters"] == 24 * 5970 * 2 + 5970
+    assert run["machine"] and run["date"] == records.today()
+
+    script = course.ROOT / V[1]
+    script.write_text(script.read_text(encoding="utf-8").replace("n_embed = 16", "n_embed = 12"), encoding="utf-8")
+    assert variants.stale(wide) == [], "记的是当天的脚本"
+    assert variants.missing(wide.load(), wide.variants, seeds=2, dated=True) == [], "别的种子不能用后来的脚本"
+    wider = trial(宽=change(n_embed=32))
+    assert [one.what for one in variants.stale(wider)] == [f"{V[1]}，宽"], "改动自己改了"
+
+    monkeypatch.setattr(runner, "run", lambda file, seed, **rest: {**run, "seed": seed, "wall_s": 60.0})
+    other = trial(窄=change(n_embed=8))
+    assert list(variants.run(other)[V[1]]) == ["窄", "宽"], "单子上去掉了，记录还在"
+
+
+def test_trials_are_listed_only_when_there_are_some():
+    recorded = records.read(records.TRIED)
+    template = render.environment().get_template("docs/tried.md")
+    without = template.render(tried={**recorded, "trials": {}})
+    scores = {"row_loss": 4.0, "ended": 0.5, "attested": 0.25, "prefix": 0.75}
+    runs = [{"date": "2026-01-01", "form": {**scores, "row_loss": loss}, "wall_s": 90.0} for loss in (4.0, 4.1)]
+    trials = {V[21]: {"宽": {"stamp": ["a", "b"], "runs": runs}, "没量完": {"stamp": ["a", "b"], "runs": []}}}
+    page = template.render(tried={**recorded, "trials": trials})
+    assert page.startswith(without) and "tried.py" not in without
+    assert page.endswith("| v21 | 宽 | 2026-01-01 | 2 | 4.05 | 50% | 25% | 75% | 1.5 |\n") and "没量完" not in page
+
+
+def test_the_archive_is_as_it_was():
+    """还没有 tried.py 的时候量的，草稿没有留下，重量不了：一个字也不许改。"""
+    recorded = records.read(records.TRIED)
+    archive = [recorded[key] for key in ("note", "runs", "after")]
+    assert runner.digest(json.dumps(archive, ensure_ascii=False, sort_keys=True)) == "6d776ae2b63c70f3"
+    assert all(one.keys() == {"what", "values"} for one in recorded["noted"])
+
+
+@pytest.mark.slow
+def test_what_was_counted_is_counted_again():
+    [counted] = [one["values"] for one in records.read(records.TRIED)["noted"] if "再数一遍" in one["what"]]
+    source = course.source(V[29]).split("# ---------- 模型 ----------")[0].replace('"grpo.pth"', '"write.pth"')
+    space = {"__name__": "__main__", "__file__": str(course.ROOT / V[29])}
+    exec(compile(source, V[29], "exec"), space)
+    poems = [poem for poem in space["val_poems"] if poem[0] in space["common"] and space["rhyme"](poem[2])]
+    asked = [poem[0] in space["held_out"] for poem in poems[: counted["exam"]]]
+    assert (len(asked), sum(asked)) == (counted["exam"], counted["exam_held_out"])
+    marks = space["train_data"][2]
+    left, taught = (marks == -2).sum().item(), (marks >= 0).sum().item()
+    assert round(left / (left + taught), 2) == round(counted["held_out"], 2)
+
+    text = course.corpus()
+    forms, train = form.Forms(text), text[: text.rindex("\n\n", 0, int(len(text) * course.TRAIN))]
+    poems = [(tune, body) for tune, _, body in form.Forms.poems(train) if tune in forms.tunes]
+    ends = "".join(forms.templates.ends(tune, form.shape(body), body) for tune, body in poems)
+    assert round(sum(character not in forms.usual for character in ends) / len(ends), 3) == counted["rare"]
