@@ -11,7 +11,7 @@ const VIEWS: [name: string, hash: string, ready: string][] = [
   ['路', '', '.road li'],
   ['一版', '#/v4', '.code span[style]'],
   ['一版，并排', '#/v4/diff=halves', '.code.halves span[style]'],
-  ['一版，全文', '#/v16/diff=whole', '.code.whole span[style]'],
+  ['一版，全文', '#/v2/diff=whole', '.code.whole span[style]'],
   ['问它，没有模型', '#/ask', '.invite'],
   ['问它', ask('v3', '春江'), '.bars li'],
   ['它看哪里', '#/see/v=v4&text=春江花月夜，往事知多少', '.heads canvas'],
@@ -24,7 +24,7 @@ const VIEWS: [name: string, hash: string, ready: string][] = [
 
 describe('每一版的模型', () => {
   test.skipIf(!reference).each(models.map(version => version.id))('%s 的前五名和 PyTorch 一样', async id => {
-    for (const opening of OPENINGS) {
+    for (const opening of id === course.first ? OPENINGS : OPENINGS.slice(0, 1)) { // 一版试全，别的试一个：各个位置，导出的时候都比过
       const page = await open(ask(id, opening)) // 每次新开：条上的一定是接着这个开头的
       await page.locator('.bars li').first().waitFor()
       const found = await bars(page)
@@ -398,7 +398,8 @@ describe('每一页', () => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360)
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme })
-      const { violations } = await new AxeBuilder({ page }).analyze()
+      const axe = new AxeBuilder({ page })
+      const { violations } = await (colorScheme === 'dark' ? axe.withRules('color-contrast') : axe).analyze() // 深浅只差颜色
       const serious = violations.filter(violation => violation.impact === 'serious' || violation.impact === 'critical')
       expect(serious.map(violation => `${colorScheme} ${violation.id}：${violation.nodes.map(node => node.html).slice(0, 3).join(' ')}`)).toEqual([])
     }
