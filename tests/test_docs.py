@@ -77,6 +77,19 @@ def test_baselines_take_the_same_exam_as_the_models(measured, tmp_path, monkeypa
     assert loss == pytest.approx(measured["baselines"]["unigram"], abs=1e-4)
 
 
+def test_a_torn_record_is_not_an_empty_one(tmp_path):
+    """记录坏了，只说一句、停下：当成空的，一写就全没了。没有才算空的。"""
+    torn = tmp_path / "results.json"
+    assert records.read(torn) == {} and records.read(torn, {"scripts": {}}) == {"scripts": {}}
+    torn.write_text('{"scripts": {', encoding="utf-8")
+    with pytest.raises(SystemExit, match="results.json 坏了"):
+        records.read(torn)
+    assert records.read(torn, strict=False) == {}
+    assert (
+        records.write_bytes(torn, b"{}") and not records.write_bytes(torn, b"{}") and list(tmp_path.iterdir()) == [torn]
+    )
+
+
 def test_readme_names_only_files_that_exist():
     documents = [ROOT / "README.md", ROOT / "modern" / "README.md", *(ROOT / "docs").glob("*.md")]
     for document in documents:

@@ -254,20 +254,10 @@ def shown(place):
     return [one.file for one in COURSE if place in one.shown]
 
 
-def spine(part):
-    """一段路上一份接一份的脚本（不算旁支）：[文件名, …]。"""
-    return files(part, side=False)
-
-
-def since(name, until=None):
-    """从短名 name 起（到 until 为止），同一段路上各版的号码：[int, …]；一样零件装上之后，后面的都有。"""
-    first, last = (BY_ID[one].number if one else None for one in (name, until))
-    part = BY_ID[name].part
-    return [
-        one.number
-        for one in COURSE
-        if one.part == part and one.number >= first and (last is None or one.number <= last)
-    ]
+def since(name):
+    """从短名 name 起，同一段路上各版的号码：[int, …]；一样零件装上之后，后面的都有。"""
+    first = BY_ID[name]
+    return [one.number for one in COURSE if one.part == first.part and one.number >= first.number]
 
 
 def base_of(file):

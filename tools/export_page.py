@@ -354,7 +354,7 @@ def documents(measured, models):
 
 def exported(public):
     """上次导出到 public（Path）的模型：{id: course.json 里的 model}；文件不在了的不算。"""
-    versions = records.read(public / "course.json").get("versions", [])
+    versions = records.read(public / "course.json", strict=False).get("versions", [])
     return {one["id"]: one["model"] for one in versions if one["model"] and (public / one["model"]["file"]).exists()}
 
 
@@ -366,7 +366,7 @@ def reference(public):
 def stale(public=None):
     """public（Path）里过时的：[Stale, …]。不要 torch，也不要 onnx。"""
     public = public or PUBLIC
-    manifest = records.read(public / "manifest.json")
+    manifest = records.read(public / "manifest.json", strict=False)
     if not manifest:
         return [records.Stale("page/public", "网页的数据还没导出过", "python tools/export_page.py")]
     models, found = exported(public), []
@@ -382,7 +382,7 @@ def stale(public=None):
             found.append(
                 records.Stale(file, "和导出的不一样" if path.exists() else "不见了", "python tools/export_page.py")
             )
-    if records.read(reference(public)).keys() != models.keys():
+    if records.read(reference(public), strict=False).keys() != models.keys():
         found.append(records.Stale("page/tests/reference.json", "和导出的模型对不上", "python tools/export_page.py"))
     for file, content in documents(results.load(), models).items():
         if manifest["files"].get(file, {}).get("sha256") != hashlib.sha256(encoded(content)).hexdigest():
@@ -421,8 +421,12 @@ def update(public, names, short=None):
     """导出 names（脚本名）的模型，重写 public（Path）里的别的文件。names 可以是空的：模型一个不动。
     返回变了的文件（[Path]）。
     """
-    manifest = records.read(public / "manifest.json", {"scripts": {}})
-    models, near, expected = exported(public), records.read(public / "neighbours.json"), records.read(reference(public))
+    manifest = records.read(public / "manifest.json", {"scripts": {}}, strict=False)
+    models, near, expected = (
+        exported(public),
+        records.read(public / "neighbours.json", strict=False),
+        records.read(reference(public), strict=False),
+    )
     stamps = {name: manifest["scripts"].get(name) for name in WITH_MODEL if BY_FILE[name].id in models}
     progress = runner.Progress(len(names))
     for name in names:

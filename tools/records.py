@@ -16,11 +16,16 @@ TRIED, EMERGE, BENCH, PAGE = DOCS / "tried.json", DOCS / "emerge.json", DOCS / "
 CORES = os.cpu_count()
 
 
-def read(path, default=None):
-    """path（Path）里的 JSON；没有、不完整，就是 default（不给是空的 dict）。"""
+def read(path, default=None, strict=True):
+    """path（Path）里的 JSON；没有就是 default（不给是空的 dict）。
+
+    不完整的，抛 SystemExit，里面是一句话：当成空的，接着一写，记录就没了；strict 是假的（随时能重写的），也算没有。
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if strict and path.exists():
+            raise SystemExit(f"{path.name} 坏了，读不出 JSON，请先从 git 里找回来。（{error}）") from None
         return {} if default is None else default
 
 

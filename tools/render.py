@@ -206,7 +206,6 @@ def environment():
         "script": course.script,
         "files": course.files,
         "shown": course.shown,
-        "spine": course.spine,
         "V": V,
         "BASELINE": BASELINE,
         "FIRST": FIRST,

@@ -8,23 +8,10 @@ import runner
 from course import AFTER, MODERN, RULER
 
 FORM = ("ended", "attested", "prefix")
-AFTER_FORM = (
-    "repeated",
-    "entropy",
-    "body_loss",
-    "held_out",
-    "practised",
-    "examined",
-)  # v25 起，WHOLE 之外还要的（没有整首的两份题）
-WHOLE = (
-    *FORM,
-    "tone",
-    "rhyme",
-    "copied",
-    "distinct",
-    "poem_loss",
-    "row_loss",
-)  # 两段路的那张表要的；第一段路的别的只有头三样
+# 底座之后要的（没有整首的两份题）
+AFTER_FORM = tuple("repeated entropy body_loss held_out practised examined".split())
+# 两段路的那张表要的；第一段路的别的只有头三样
+WHOLE = (*FORM, *"tone rhyme copied distinct poem_loss row_loss".split())
 FEW = 0.025  # 合律的占不到这么多（400 首里不到 10 首），平仄和押韵不登
 
 

@@ -130,21 +130,7 @@ def missing(record, variants, seeds=1, dated=False):
     ]
 
 
-KEPT = (
-    "seed",
-    "date",
-    "machine",
-    "train_loss",
-    "val_loss",
-    "best_val_loss",
-    "tokens_per_s",
-    "wall_s",
-    "parameters",
-    "form",
-    "curve",
-    "samples",
-    "notes",
-)
+DROPPED = {"alone", "peak_memory_mb", "stdout"}  # 一次运行里，不留的
 
 
 def run(experiment, files=None, seeds=1):
@@ -161,7 +147,9 @@ def run(experiment, files=None, seeds=1):
         variant = experiment.variants[file][label]
         result = runner.run(file, seed, threads=1, change=variant.apply, poems=variant.poems)
         with progress.lock:
-            record[file][label]["runs"].append({key: result[key] for key in KEPT if result.get(key) is not None})
+            record[file][label]["runs"].append(
+                {key: value for key, value in result.items() if value is not None and key not in DROPPED}
+            )
             experiment.save(record)
             progress.print(f"{file}：{label}，种子 {seed}：{runner.outcome(result)}")
 
