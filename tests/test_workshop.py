@@ -254,8 +254,8 @@ def test_every_figure_in_a_docstring_is_held():
     assert count > 100
 
 
-def test_a_falsified_expectation_is_held():
-    """“预期”那一句，时间、loss 改错一个，写出来的就和它不一样。"""
+def test_every_expectation_is_the_recorded_one():
+    """“预期”那一句的时间、loss，就是记录里的：改错一个，和写出来的就不一样。"""
     for file, right in render.docstrings().items():
         assert course.source(file) == right, f"{file}：请运行 python tools/render.py"
 

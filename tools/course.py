@@ -38,7 +38,7 @@ class Script:
     look: str = ""  # README 路线表里的“看什么”（Markdown）
     before: str = ""  # 和哪一份比（短名）；没有就不比
     bound: int = 0  # 比它最多改几行代码：现在是几行就写几行，只许少
-    touches: str = ""  # 可以动的几块（类、函数、训练、采样，空格分开），别的和 before 一字不差；空的随便动
+    touches: str = ""  # 动了哪几块（类、函数、训练、采样，空格分开），不多不少，别的和 before 一字不差；空的随便动
     base: str = ""  # 接着谁存下的权重学（短名）；空的从头学
     saves: str = ""  # 存下的权重的文件名
     same_as: str = ""  # 训练和哪一份一模一样（短名）：不另外量，用它的数
