@@ -104,6 +104,9 @@ describe('问它', () => {
 
   test('一直写、停；温度、top-k 改了抽签的概率', async () => {
     const page = await open(ask('v3', '春江'))
+    const first = page.locator('.bars li').first().locator('.bar-value')
+    const share = async () => parseFloat((await first.textContent())!)
+    const usual = await share()
     await page.getByRole('button', { name: '一直写' }).click()
     await expect.poll(async () => (await paper(page)).length).toBeGreaterThan(5)
     await page.getByRole('button', { name: '停' }).click()
@@ -112,10 +115,8 @@ describe('问它', () => {
     expect(await paper(page)).toBe(stopped)
 
     await page.getByRole('button', { name: '擦掉' }).click()
-    const first = page.locator('.bars li').first().locator('.bar-value')
-    const share = async () => parseFloat((await first.textContent())!)
     await expect.poll(() => paper(page)).toBe('春江')
-    const usual = await share()
+    await expect.poll(share).toBe(usual) // 条比纸晚一步：等它也回到开头的
     await page.getByLabel('top-k').selectOption('3')
     await expect.poll(share).toBeGreaterThan(usual)
     await expect.poll(() => page.locator('.bars .bar-value').nth(3).textContent()).toBe('0')
