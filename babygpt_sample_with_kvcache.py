@@ -13,7 +13,7 @@ r"""采样器：读出 babygpt_v12_wandb.py 训练好的 model.pth，用 KV cach
       为什么不能一格一格地滑：位置向量按位置学，字往前挪一格就变了；就算位置是相对的，
       第二层往上的 key、value 也早已掺进了滑出窗口的那些字，要一模一样，只能重算。
 试试：temperature 小则稳、大则野；top_k = 10；开头写成“水调歌头 苏轼\n”，\n 表示另起一行。
-自测：v11 的 CPU 一套，缓存装满时存着多少个数？合多少 KB？答案在 docs/answers.md。
+自测：v11 的大小，缓存装满时存着多少个数？合多少 KB？答案在 docs/answers.md。
 """
 import math
 import signal

@@ -1,17 +1,13 @@
 """v12：记录与保存。用 Weights & Biases 记下每次实验，把最好的模型存成 model.pth。
 
-改动：wandb 记下超参数、loss、速度和途中的样文；验证 loss 每创新低，就存一次 model.pth，最后用最好的那份采样。
-      没有账号也能跑：没登录就自动离线，只记在 ./wandb/ 里。
-运行：python babygpt_v12_wandb.py
-预期：训练和 v11 一模一样，loss 也一样；只多花一点采样和存盘的时间。
-看什么：按一下 Ctrl-C 会走完手头这一步，照样保存、采样、收尾，等几秒就好。
-      重跑会覆盖 model.pth，刚开始就按 Ctrl-C 也会：想留着上次的，先改个名。
+改动：wandb 记下超参数、loss、速度；验证 loss 每创新低，就存一次 model.pth，最后用最好的那份采样。
+      没有账号也能跑：没登录就自动离线，只记在 ./wandb/ 里（docs/wandb.md）。
+运行：python babygpt_v12_wandb.py；预期：训练和 v11 一模一样，loss 也一样。
+看什么：按一下 Ctrl-C 会走完手头这一步，照样保存、采样；重跑会覆盖 model.pth，想留着上次的，先改个名。
 试试：接着运行 python babygpt_sample_with_kvcache.py，用存下的模型写你自己的开头。
 自测：model.pth 有多大？先由参数个数估（每个数 4 字节），再看文件。答案在 docs/answers.md。
 """
 import builtins
-import contextlib
-import io
 import math
 import os
 import signal
@@ -23,18 +19,12 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-try:
-    import wandb
-    wandb.init  # 以前的运行会留下 wandb/ 文件夹，没装 wandb 时它冒充空包，import 不报错，用起来才报
-except Exception as error:
-    raise SystemExit(f"用不了 wandb（{error}）。没装就 pip install wandb==0.31.0；装了，照括号里说的修。")
-
 torch.manual_seed(42)  # 固定随机数：同一台机器跑同一份脚本，每次结果都一样
-torch.set_float32_matmul_precision("high")  # 让较新的 GPU 用 TF32（少几位小数）做矩阵乘法，快得多
+torch.set_float32_matmul_precision("high")  # 较新的 GPU 用 TF32（少几位小数）做矩阵乘法，快得多
 if hasattr(sys.stdout, "reconfigure"):
     sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
 
-def print(*args, flush=True):  # 打印不出来也接着训练：| tee 会被 Ctrl-C 打断，| head 看够就走，别赔上模型
+def print(*args, flush=True):  # 打印不出来也接着训练：| head 看够就走，| tee 会被 Ctrl-C 打断，别赔上模型
     try:
         builtins.print(*args, flush=flush)
     except OSError:
@@ -42,35 +32,29 @@ def print(*args, flush=True):  # 打印不出来也接着训练：| tee 会被 C
 
 # ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-prompts = ["春江", "往事"]  # 训练完，让模型接着这些开头往下写
+prompts = ["春江", "往事"]  # 让模型接着这些开头往下写
 max_new_tokens = 100  # 每个开头写多少字
-if device == "cuda":  # 有 NVIDIA GPU：放开手脚
-    batch_size = 64  # B：一步同时学几段文本
-    block_size = 256  # T：每段多长，也是模型最多能看多远
-    n_embed = 384  # C：每个字用多少个数来表示
-    n_head = 6  # 注意力头的个数
-    n_layer = 6  # Block 叠几层
-    dropout = 0.2  # 训练时随机把多大比例的数置 0
-    learning_rate = 3e-4  # 模型是 v10 的十倍，步子要小
-    max_iters = 5000  # 训练多少步
-else:  # 只有 CPU（或 Mac）：2 个核 10 分钟之内，能学多好学多好
-    batch_size = 16
-    block_size = 64
-    n_embed = 128
-    n_head = 4
-    n_layer = 4
-    dropout = 0.0  # 十分钟还学不到过拟合，用不着
-    learning_rate = 5e-3  # 有预热、有衰减，敢比 v10 大
-    max_iters = 4800
+batch_size = 16  # B：一步同时学几段文本
+block_size = 64  # T：每段多长；从 v3 起，也是模型最多能看多远
+n_embed = 128  # C：每个字用多少个数来表示
+n_head = 4  # 注意力头的个数
+n_layer = 4  # Block 叠几层
+dropout = 0.0  # 学得还不到过拟合，用不着
+learning_rate = 5e-3  # 有预热、有衰减，敢比 v10 大
+max_iters = 4800  # 训练多少步
 eval_interval = 500  # 每隔多少步评估一次
 eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）
 train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证
+assert min(batch_size, n_embed) > 0, "batch_size、n_embed 至少是 1"
+assert n_embed % n_head == 0, "n_embed 要能被 n_head 整除，好平分给各个头"
 
 # ---------- 数据 ----------
 try:
     text = Path(__file__).with_name("ci.txt").read_text(encoding="utf-8-sig")
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt，请把它放在脚本旁边，并存成 UTF-8 编码。（{error}）")
+assert isinstance(prompts, list) and all(prompts), '请把 prompts 写成 ["春江", "往事"] 这样，每个至少一个字'
+assert set("".join(prompts)) <= set(text), f"请换掉这些字，模型没见过：{set(''.join(prompts)) - set(text)}"
 
 class Tokenizer:  # 字 ↔ 编号：模型只认得数字
     def __init__(self, text):
@@ -85,30 +69,10 @@ class Tokenizer:  # 字 ↔ 编号：模型只认得数字
 
 tokenizer = Tokenizer(text)
 vocab_size = len(tokenizer.chars)  # V：一共有多少种字
-
-# 有错趁早说，别等训练完了才发现
-counts = "batch_size block_size n_embed n_head n_layer eval_interval eval_iters max_iters max_new_tokens"
-for name in counts.split():
-    value, least = globals().get(name, 1), 0 if name.startswith("max_") else 1  # 这一版没有的，不查
-    if type(value) is not int or value < least:
-        raise SystemExit(f"{name} = {value!r} 不行，请改成不小于 {least} 的整数。")
-if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
-    raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
-if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
-    raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
-if n_embed % n_head:
-    raise SystemExit(f"n_embed = {n_embed} 不能被 n_head = {n_head} 整除，没法平分给每个头，请改其中一个。")
-n_train = int(len(text) * train_data_ratio)
-if min(n_train, len(text) - n_train) <= block_size:
-    raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
-                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
-unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
-if unknown:
-    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
-
 data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
+n_train = int(len(text) * train_data_ratio)
 train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
-prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
+assert min(len(train_data), len(val_data)) > block_size, "文本太短，或 train_data_ratio 不在 0 和 1 之间"
 
 # ---------- 模型 ----------
 class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头：按相关程度，取来看得见的字的信息
@@ -189,8 +153,7 @@ class BabyGPT(nn.Module):
             return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
         logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
         # 和二元模型的 loss 是一回事：打分经 softmax 变成概率，再取 -ln P(答案) 的平均
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
-        return logits, loss
+        return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
 
     @torch.no_grad()  # 只写不学，不用记账求梯度
     def generate(self, idx, max_new_tokens):
@@ -201,14 +164,14 @@ class BabyGPT(nn.Module):
             idx = torch.cat([idx, idx_next], dim=1)  # (B, T) -> (B, T+1)
         return idx
 
-def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案 y 就是 x 往后错一个字
+def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案就是往后错一个字
     index = starts[:, None] + torch.arange(block_size, device=device)  # (B, 1) + (T,) -> (B, T)
     return data[index], data[index + 1]  # (B, T), (B, T)
 
 @torch.no_grad()  # 只打分，不学习，不用记账求梯度
 def estimate_loss():  # 考题均匀分布在全文，每次都一样：哪一版、哪一步的 loss，都能直接比
     losses = {}
-    model.eval()  # 评估时关掉 Dropout（v10 起才有）
+    model.eval()  # 考的时候先说一声；到 v10，考和学才不一样
     for split, data in [("train", train_data), ("val", val_data)]:
         n = eval_iters * max(1, 512 // block_size)  # 一共考几段
         starts = torch.arange(n, device=device) * (len(data) - block_size) // n  # (n,)
@@ -227,48 +190,33 @@ print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size)
 config = dict(batch_size=batch_size, block_size=block_size, n_embed=n_embed, n_head=n_head, n_layer=n_layer,
               dropout=dropout, learning_rate=learning_rate, max_iters=max_iters)
 model_path = Path(__file__).with_name("model.pth")
-temporary = model_path.with_suffix(f".{os.getpid()}.tmp")  # 带上进程号：同时跑两份，临时文件各用各的
+temporary = model_path.with_suffix(f".{os.getpid()}.tmp")  # 带上进程号：同时跑两份，各用各的
 best, best_val_loss = model.state_dict(), math.inf
 
-def save(path):  # 写完才换名：中途被杀，旧文件也完好。返回出的错，没出错就是 None
-    buffer = io.BytesIO()  # 先写进内存：直接写文件的话，磁盘满了，报的错看不懂
-    torch.save({"config": config, "chars": tokenizer.chars, "model": best}, buffer)
+def save(path):  # 写完才换名：中途被杀，旧文件也完好。返回存成了没有
     try:
-        temporary.write_bytes(buffer.getvalue())
+        torch.save({"config": config, "chars": tokenizer.chars, "model": best}, temporary)
         os.replace(temporary, path)
-    except OSError as error:
-        return error
+        return True
+    except (OSError, RuntimeError) as error:
+        print(f"模型存不到 {path.parent}，请腾出地方，看看让不让写。（{error}）")
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        temporary.unlink(missing_ok=True)
 
-if error := save(temporary):  # 还没训练，先试存一次：磁盘满了、文件夹只读，趁早知道
-    raise SystemExit(f"模型存不到 {model_path.parent}，先解决再训练：{error}")
+save(temporary) or sys.exit("先解决，再训练。")  # 先试存一次：磁盘满了、文件夹只读，趁早知道
 
 try:
-    if "WANDB_MODE" in os.environ:  # cmd 的 set WANDB_MODE=offline && … 会多带一个空格
-        os.environ["WANDB_MODE"] = os.environ["WANDB_MODE"].strip()
+    import wandb
+    os.environ.update({k: v.strip() for k, v in os.environ.items() if k == "WANDB_MODE"})  # cmd 会多带空格
     mode = wandb.setup().settings.mode  # 环境变量，或 wandb disabled 之类的命令留下的设置；都没有就是 online
-    if mode == "online" and not wandb.login(prompt=False, verify=False):
-        mode = "offline"  # 没登录
-    if mode == "online":
-        print("正在等 wandb 的服务器；久等不来，就按 Ctrl-C，设环境变量 WANDB_MODE=offline 再跑。")
-    # quiet：离线时它打印的上传命令不带引号，路径里有空格就用不了；我们自己打印
-    quiet = wandb.Settings(quiet=mode == "offline")
-    run = wandb.init(project="babygpt", config=config, mode=mode, settings=quiet)
-except (wandb.Error, OSError, ValueError, KeyboardInterrupt) as error:
-    reason = " ".join(str(error).split()) or "没等到服务器"
-    raise SystemExit(f"wandb 启动失败：{reason}。一时修不好，设环境变量 WANDB_MODE=disabled 再跑。")
-
+    mode = "offline" if mode == "online" and not wandb.login(prompt=False, verify=False) else mode  # 没登录
+    print(f"wandb 的模式是 {mode}；online 要等服务器，久等不来，就按 Ctrl-C，设 WANDB_MODE=offline 再跑。")
+    run = wandb.init(project="babygpt", config=config, mode=mode, settings=dict(quiet=mode == "offline"))
+except (Exception, KeyboardInterrupt) as error:
+    raise SystemExit(f"wandb 启动失败：{' '.join(str(error).split()) or '没等到服务器'}。没装就 pip install "
+                     "wandb==0.31.0；没有家目录，就设 HOME；不用它，就设 WANDB_MODE=disabled 再跑。")
 if mode == "offline":
     print(f'这次只记在本地；想上传，训练完先 wandb login，再：wandb sync "{run.settings.sync_dir}"')
-
-def sample():  # 训练途中看看写得怎样，又不影响训练：模式、随机数都还原
-    model.eval()
-    with torch.random.fork_rng(device_type="mps" if device == "mps" else "cuda"):
-        texts = [tokenizer.decode(model.generate(idx, max_new_tokens)[0].tolist()) for idx in prompt_ids]
-    model.train()
-    return texts
 
 def stop(signum, frame):  # 按 Ctrl-C 时不中断，只把终点改成下一步
     global max_iters
@@ -276,32 +224,20 @@ def stop(signum, frame):  # 按 Ctrl-C 时不中断，只把终点改成下一�
     signal.signal(signal.SIGINT, signal.default_int_handler)
     print("收到 Ctrl-C：走完这一步就保存、采样、收尾。等不及就再按一次，立刻退出。")
 
-step = 0
 signal.signal(signal.SIGINT, stop)
 start_time = time.perf_counter()
-eval_seconds = 0.0
 for step in range(max_iters + 1):
     if step % eval_interval == 0 or step == max_iters:
-        if device != "cpu":
-            torch.accelerator.synchronize()  # GPU 是异步的：等它真的算完，再看表
-        train_seconds = time.perf_counter() - start_time - eval_seconds
-        speed = step * batch_size * block_size / train_seconds  # 每秒学多少字，不算评估花的时间
         losses = estimate_loss()
-        if not math.isfinite(losses["train"]):
-            raise SystemExit(f"第 {step} 步 loss 成了 {losses['train']}，多半是 learning_rate 太大，请改小。")
+        assert math.isfinite(losses["train"]), "loss 成了 nan 或 inf，多半是 learning_rate 太大，请改小"
         if step and losses["val"] < best_val_loss:
             best, best_val_loss = {k: v.clone() for k, v in model.state_dict().items()}, losses["val"]
-            if error := save(model_path):
-                print(f"这次没存成，权重还在内存里，接着训练：{error}")
-        with contextlib.suppress(OSError):  # 磁盘满了，记不下就不记，接着训练
-            texts = wandb.Table(columns=["text"], data=[[text] for text in sample()])
-            wandb.log({"train_loss": losses["train"], "val_loss": losses["val"], "tokens_per_s": speed,
-                       "samples": texts}, step=step)
+            save(model_path)
         elapsed = time.perf_counter() - start_time
-        eval_seconds = elapsed - train_seconds
-        remaining = f"{elapsed / step * (max_iters - step):.0f}" if step else "?"
+        wandb.log({**losses, "tokens_per_s": step * batch_size * block_size / elapsed}, step=step)
+        left = f"，还需 {elapsed / step * (max_iters - step):.0f} 秒" if step else ""
         print(f"step {step:5d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
-              f" | {speed:,.0f} tokens/s | 已用 {elapsed:.0f} 秒，还需 {remaining} 秒", flush=True)
+              f" | 已用 {elapsed:.0f} 秒{left}", flush=True)
     if step == max_iters:
         break
     warmup = min(1, (step + 1) / 100)  # 头 100 步由慢到快，先别急着迈大步
@@ -314,16 +250,15 @@ for step in range(max_iters + 1):
     loss.backward()
     optimizer.step()
 
-if best_val_loss < math.inf:
-    model.load_state_dict(best)
-    error = error and save(model_path)  # 上次没存成的，再试一次
-    print(f"取回最好的权重（验证 loss {best_val_loss:.4f}），{f'没存成：{error}' if error else '已存'}")
+model.load_state_dict(best)
+if best_val_loss < math.inf and save(model_path):  # 途中没存成的，再试一次
+    print(f"取回最好的权重（验证 loss {best_val_loss:.4f}），已存")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # 该存的都存了，Ctrl-C 恢复原来的意思
 
 # ---------- 采样 ----------
 model.eval()
-for idx in prompt_ids:
+for prompt in prompts:
+    idx = torch.tensor([tokenizer.encode(prompt)], device=device)  # (1, T)
     print("-" * 20)
     print(tokenizer.decode(model.generate(idx, max_new_tokens)[0].tolist()))
-with contextlib.suppress(OSError):  # 它也要打印，管道可能断了
-    wandb.finish()
+wandb.finish()

@@ -6,7 +6,6 @@
 试试：learning_rate 改成 0.001（太慢）或 2.0（飞了）；把 y 改成别的直线。
 自测：“梯度”一节里，w 若从 4.0 出发走一步，到哪里？先用笔算，再改 w 的初值跑一遍。答案在 docs/answers.md。
 """
-import signal
 import sys
 
 import torch
@@ -16,8 +15,6 @@ import torch.nn.functional as F
 torch.manual_seed(42)
 if hasattr(sys.stdout, "reconfigure"):
     sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 接上 | head，它看够了就走，这里也安静地停
 
 # ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -38,6 +35,10 @@ print("拼接", tuple(torch.cat([x, x], dim=-1).shape))  # 两个 (2, 4, 2) 沿�
 print("压平", tuple(idx.flatten().shape), tuple(x.flatten(0, 1).shape))  # (2, 4) -> (8,)；(2, 4, 2) -> (8, 2)
 scores = x @ x.transpose(-2, -1)  # 矩阵乘法只管最后两维，前面的各算各的：(2, 4, 2) @ (2, 2, 4) -> (2, 4, 4)
 print("一批矩阵乘法", tuple(scores.shape))
+
+weights = torch.ones(4, 4).tril()  # tril：只留下三角，第 t 行只有自己和左边的，(4, 4)
+weights = weights / weights.sum(dim=-1, keepdim=True)  # 每一行加起来是 1，(4, 4) / (4, 1)
+print("自己和左边的平均", (weights @ x)[0].tolist())  # (4, 4) @ (2, 4, 2) -> (2, 4, 2)；v3 里，权重不再都一样
 
 # ---------- 概率和 loss：五个字里猜下一个，答案是第 1 个 ----------
 logits = torch.tensor([1.0, 3.0, 0.0, -1.0, 2.0])  # (5,)，模型给每个字打的分，可正可负
@@ -66,14 +67,14 @@ y = 2 * x + 1 + 0.1 * torch.randn(100, 1)  # (100, 1)
 x, y = x.to(device), y.to(device)  # 数据和模型要在同一个设备上
 
 # ---------- 模型 ----------
-class Line(nn.Module):
+class Line(nn.Module):  # nn.Module：装参数的盒子，盒子里套盒子；里面的参数都登记着，优化器找得到
     def __init__(self):
-        super().__init__()
+        super().__init__()  # 先让 nn.Module 备好登记册，下面才登记得上
         # nn.Linear(进, 出)：x @ weight.T + bias，weight (出, 进)，bias (出,)；这里就是 w 和 b
         self.linear = nn.Linear(1, 1)
 
     def forward(self, x):
-        return self.linear(x)  # (100, 1) -> (100, 1)
+        return self.linear(x)  # (100, 1) -> (100, 1)；几个盒子要一个接一个，用 nn.Sequential(a, b)：b(a(x))
 
 model = Line().to(device)
 loss_fn = nn.MSELoss()  # 预测和答案之差的平方，取平均

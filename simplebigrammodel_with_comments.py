@@ -6,10 +6,10 @@
 import math
 # random：随机抽训练样本、按概率抽字
 import random
-# signal：和系统发来的信号打交道
-import signal
 # sys：和终端打交道
 import sys
+# Counter：会数数的 dict，没数过的，次数是 0
+from collections import Counter
 # Path：处理文件路径
 from pathlib import Path
 
@@ -19,9 +19,6 @@ random.seed(42)
 # 先问有没有 reconfigure：笔记本里的 stdout 没有，也用不着
 if hasattr(sys.stdout, "reconfigure"):
     sys.stdout.reconfigure(errors="replace")
-    # 接上 | head 的话，它看够了就走，这里也跟着安静地停。Windows 上没有 SIGPIPE 这个信号
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 # ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 # 学完之后，接着这些开头往下写
@@ -33,14 +30,14 @@ batch_size = 16
 # 每段多少字
 block_size = 32
 # 掺多少字频：相当于每个字后面先垫上 500 次“按字频猜”，数得越多，垫的越不起眼
-backoff = 500
+interpolation = 500
 # 一共学多少批
 max_iters = 10000
 # 每学多少批，打一次分
 eval_interval = 2000
 # 每次打分，算几批（每批约 500 字）
 eval_iters = 40
-# 前 90% 用来学，后 10% 用来考：考没学过的，才知道学会了没有
+# 前 90% 的字用来学，剩下的 10% 一个字也不学，只用来考它
 train_data_ratio = 0.9
 
 # ---------- 数据 ----------
@@ -52,6 +49,11 @@ try:
 # 读不成，就用一句话说清楚该怎么办
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt，请把它放在脚本旁边，并存成 UTF-8 编码。（{error}）")
+# 写成 prompts = "春江" 的话，Python 会当成“春”“江”两个开头。
+# 空的开头也不行：没有“前一个字”，就没法猜下一个
+assert isinstance(prompts, list) and all(prompts), '请把 prompts 写成 ["春江", "往事"] 这样，每个至少一个字'
+# 开头里若有文本里没有的字，模型无从写起
+assert set("".join(prompts)) <= set(text), f"请换掉这些字，模型没见过：{set(''.join(prompts)) - set(text)}"
 
 # 分词器：字和编号互相换。这里一个字就是一个 token
 class Tokenizer:
@@ -74,44 +76,12 @@ class Tokenizer:
 tokenizer = Tokenizer(text)
 # 词表大小 V：一共有多少种字
 vocab_size = len(tokenizer.chars)
-
-# 有错趁早说，别等训练完了才发现
-# 这些数都得是整数。后面几份脚本一字不差地用这几行，所以这里没有的名字（n_embed 等）也列着
-counts = "batch_size block_size n_embed n_head n_layer eval_interval eval_iters max_iters max_new_tokens"
-# 一个名字一个名字地查
-for name in counts.split():
-    # globals() 是本文件的变量表，由名字查值，没有的当作 1。max_ 开头的两个可以是 0：不训练，或者不写
-    value, least = globals().get(name, 1), 0 if name.startswith("max_") else 1
-    # !r 让字符串带着引号打印出来，一眼看出 16 和 "16" 的不同
-    if type(value) is not int or value < least:
-        raise SystemExit(f"{name} = {value!r} 不行，请改成不小于 {least} 的整数。")
-# 垫 0 次的话，没见过的搭配概率是 0，算 loss 时 ln 0 会出错
-if type(backoff) not in (int, float) or backoff <= 0:
-    raise SystemExit(f"backoff = {backoff!r} 不行，请改成大于 0 的数，不然没见过的搭配概率是 0。")
-# 比例得在 0 和 1 之间
-if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
-    raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
-# 写成 prompts = "春江" 的话，Python 会当成“春”“江”两个开头。
-# 空的开头也不行：没有“前一个字”，就没法猜下一个
-if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
-    raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
 # 前 90% 到哪里为止
 n_train = int(len(text) * train_data_ratio)
+# 训练集、验证集，都变成一长串编号
+train_data, val_data = tokenizer.encode(text[:n_train]), tokenizer.encode(text[n_train:])
 # 每一段要 block_size 个字，再多一个当答案；训练、验证两边都得够长
-if min(n_train, len(text) - n_train) <= block_size:
-    raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
-                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
-# 开头里若有词表外的字，模型无从写起
-unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
-if unknown:
-    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
-
-# 整篇文本变成一长串编号
-data = tokenizer.encode(text)
-# 训练集、验证集
-train_data, val_data = data[:n_train], data[n_train:]
-# 开头变成编号。多包一层方括号：模型一次吃一批，这里一批只有一个开头
-prompt_ids = [[tokenizer.encode(prompt)] for prompt in prompts]
+assert min(len(train_data), len(val_data)) > block_size, "文本太短，或 train_data_ratio 不在 0 和 1 之间"
 
 # ---------- 模型 ----------
 class BigramLanguageModel:
@@ -122,7 +92,7 @@ class BigramLanguageModel:
         # count[i]：字 i 见过几次
         self.count = [0] * vocab_size
         # transition[i][j]：字 i 后面是字 j，见过几次。只记见过的，省内存
-        self.transition = [{} for _ in range(vocab_size)]
+        self.transition = [Counter() for _ in range(vocab_size)]
 
     # 学一批。idx 是一批文本，targets 是答案：每个字的下一个字。神经网络里，这一步是反向传播加优化器
     def learn(self, idx, targets):
@@ -133,43 +103,34 @@ class BigramLanguageModel:
                 # 三个计数各加 1
                 self.total += 1
                 self.count[i] += 1
-                self.transition[i][j] = self.transition[i].get(j, 0) + 1
+                self.transition[i][j] += 1
 
-    # 没见过的搭配不能算概率 0（ln 0 会让 loss 变成无穷大），所以退一步掺进字频：
-    # P(j) = (j 的次数 + 1) / (总次数 + V)，P(j|i) = (i 后面是 j 的次数 + backoff·P(j)) / (i 的次数 + backoff)
-    def probability(self, i, j):
+    # 没见过的搭配不能算概率 0（ln 0 会让 loss 变成无穷大），所以掺进字频，k 是 interpolation：
+    # P(j) = (j 的次数 + 1) / (总次数 + V)，P(j|i) = (i 后面是 j 的次数 + k·P(j)) / (i 的次数 + k)
+    def prob(self, i, j):
         # 字频。加 1 是为了没见过的字也有一点点概率
         frequency = (self.count[j] + 1) / (self.total + vocab_size)
-        # i 见得越多，backoff 占的份量越小，越相信数出来的搭配
-        return (self.transition[i].get(j, 0) + backoff * frequency) / (self.count[i] + backoff)
+        # i 见得越多，k 占的份量越小，越相信数出来的搭配
+        return (self.transition[i][j] + interpolation * frequency) / (self.count[i] + interpolation)
 
-    # 和 GPT 一样的接口：不给答案，就预测；给了答案，就打分
-    def forward(self, idx, targets=None):
-        if targets is None:
-            # 每段只看最后一个字 x[-1]，算出下一个字是词表里每一种字的概率：(B, V)
-            return [[self.probability(x[-1], j) for j in range(vocab_size)] for x in idx], None
+    # 打分：一批题目，和它们的答案
+    def loss(self, idx, targets):
         # 每个位置：答案的概率越大，-ln 越小。全猜对是 0，瞎猜是 ln V
-        losses = [-math.log(self.probability(i, j)) for x, y in zip(idx, targets) for i, j in zip(x, y)]
+        losses = [-math.log(self.prob(i, j)) for x, y in zip(idx, targets) for i, j in zip(x, y)]
         # 取平均，就是 loss
-        return None, sum(losses) / len(losses)
+        return sum(losses) / len(losses)
 
-    # 接着 idx 往下写
+    # 接着 idx（一串编号）往下写
     def generate(self, idx, max_new_tokens):
         # 一次写一个字
         for _ in range(max_new_tokens):
-            # 每段的下一个字，各种字的概率
-            probs, _ = self.forward(idx)
-            # 每段各按概率抽一个字，接在后面
-            idx = [x + random.choices(range(vocab_size), weights=p) for x, p in zip(idx, probs)]
+            # 只看最后一个字 idx[-1]，算出词表里每一种字的概率，按概率抽一个，接在后面
+            idx += random.choices(range(vocab_size), [self.prob(idx[-1], j) for j in range(vocab_size)])
         return idx
 
-# 从 data 的各个 starts 起，各取一段；答案就是往后错一个字
+# 从 data 的各个 starts 起，各取一段：题目是 block_size 个字，答案是往后错一个字
 def get_batch(data, starts):
-    # 题目：第 start 个字起，block_size 个字
-    x = [data[start:start + block_size] for start in starts]
-    # 答案：每个字的下一个字
-    y = [data[start + 1:start + block_size + 1] for start in starts]
-    return x, y
+    return [data[i:i + block_size] for i in starts], [data[i + 1:i + block_size + 1] for i in starts]
 
 # 打分：考题均匀铺满全文，每次都一样。两次的 loss 不同，只会是模型不同
 def estimate_loss():
@@ -180,15 +141,14 @@ def estimate_loss():
         n = eval_iters * max(1, 512 // block_size)
         # 每隔一样远取一段
         starts = [i * (len(data) - block_size) // n for i in range(n)]
-        # 只要第二个返回值，loss
-        losses[split] = model.forward(*get_batch(data, starts))[1]
+        # 题目和答案，一起交给 loss
+        losses[split] = model.loss(*get_batch(data, starts))
     return losses
 
 # ---------- 训练 ----------
 model = BigramLanguageModel()
 # 瞎猜：每种字的概率都是 1/V，loss 就是 ln V。学了以后应该比它小
 print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
-
 # 多走一圈（max_iters + 1），为的是学完最后一批之后再打一次分
 for step in range(max_iters + 1):
     # 到了该打分的时候
@@ -200,14 +160,12 @@ for step in range(max_iters + 1):
         break
     # 随便挑 batch_size 个起点
     starts = [random.randrange(len(train_data) - block_size) for _ in range(batch_size)]
-    # 取出题目和答案
-    x, y = get_batch(train_data, starts)
-    # 学一批
-    model.learn(x, y)
+    # 取出题目和答案，学一批
+    model.learn(*get_batch(train_data, starts))
 
 # ---------- 采样 ----------
-for idx in prompt_ids:
+for prompt in prompts:
     # 分隔线
     print("-" * 20)
-    # 写完取出第 0 段（一批只有一段），编号变回字
-    print(tokenizer.decode(model.generate(idx, max_new_tokens)[0]))
+    # 开头变成编号，写完再变回字
+    print(tokenizer.decode(model.generate(tokenizer.encode(prompt), max_new_tokens)))

@@ -1,16 +1,15 @@
 """v15：RMSNorm。归一化不减平均，线性层不加偏置：做减法。
 
 改动：LayerNorm 换成 RMSNorm：只除以均方根 √(平均的 x²)，不减平均，也没有平移。论文发现管用的是缩放，减平均
-      可有可无（Zhang、Sennrich《Root Mean Square Layer Normalization》，2019）。线性层都去掉 bias：
-      少了它，loss 也不变坏。Llama、Qwen3 两样都这样。eps 防止除以 0。
-运行：python modern/babygpt_v15_rms_norm.py
-预期：2 核 CPU 约 110 秒，验证 loss 约 4.58。
+      可有可无（Zhang、Sennrich《Root Mean Square Layer Normalization》，2019）。线性层都去掉 bias。
+      这是两件事，Llama、Qwen3 都做；各差多少，见 docs/ablation.md。eps 防止除以 0。
+运行：python modern/babygpt_v15_rms_norm.py；预期：2 核 CPU 约 110 秒，种子 42 的验证 loss 约 4.58。
 看什么：loss 和 v14 差不多，要做的少一点。
 试试：把 ln_f 那一行去掉（forward 里也去掉），loss 会差多少？
 自测：这一版比 v14 少了多少个参数？答案在 docs/answers.md。
 """
 import math
-import signal
+import re
 import sys
 import time
 from pathlib import Path
@@ -20,15 +19,13 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 torch.manual_seed(42)  # 固定随机数：同一台机器跑同一份脚本，每次结果都一样
-torch.set_float32_matmul_precision("high")  # 让较新的 GPU 用 TF32（少几位小数）做矩阵乘法，快得多
+torch.set_float32_matmul_precision("high")  # 较新的 GPU 用 TF32（少几位小数）做矩阵乘法，快得多
 if hasattr(sys.stdout, "reconfigure"):
     sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 接上 | head，它看够了就走，这里也安静地停
 
 # ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-prompts = ["浣溪沙 苏轼\n", "鹧鸪天 辛弃疾\n"]  # 训练完，让模型接着这些开头往下写：词牌 作者，\n 另起一行
+prompts = ["浣溪沙 苏轼\n", "鹧鸪天 辛弃疾\n"]  # 让模型接着这些开头往下写：词牌 作者，\n 另起一行
 max_new_tokens = 100  # 每个开头写多少字
 batch_size = 8  # B：一步同时学几段文本
 block_size = 128  # T：每段多长，也是模型最多能看多远
@@ -40,12 +37,17 @@ max_iters = 1600  # 训练多少步
 eval_interval = 500  # 每隔多少步评估一次
 eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）
 train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证
+assert min(batch_size, n_embed) > 0, "batch_size、n_embed 至少是 1"
+assert n_embed % n_head == 0, "n_embed 要能被 n_head 整除，好平分给各个头"
 
 # ---------- 数据 ----------
 try:
     text = (Path(__file__).parents[1] / "ci.txt").read_text(encoding="utf-8-sig")
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt，请把它放在脚本的上一层文件夹里，并存成 UTF-8 编码。（{error}）")
+text = re.sub(r"\n\s*\n", "\n\n", text.strip()) + "\n\n"  # 篇与篇之间空一行；多空几行、空行里有空格，也算一行
+assert isinstance(prompts, list) and all(prompts), '请把 prompts 写成 ["春江", "往事"] 这样，每个至少一个字'
+assert set("".join(prompts)) <= set(text), f"请换掉这些字，模型没见过：{set(''.join(prompts)) - set(text)}"
 
 class Tokenizer:  # 字 ↔ 编号：模型只认得数字
     def __init__(self, text):
@@ -60,35 +62,16 @@ class Tokenizer:  # 字 ↔ 编号：模型只认得数字
 
 tokenizer = Tokenizer(text)
 vocab_size = len(tokenizer.chars)  # V：一共有多少种字
-
-# 有错趁早说，别等训练完了才发现
-counts = "batch_size block_size n_embed n_head n_layer eval_interval eval_iters max_iters max_new_tokens"
-for name in counts.split():
-    value, least = globals().get(name, 1), 0 if name.startswith("max_") else 1  # 这一版没有的，不查
-    if type(value) is not int or value < least:
-        raise SystemExit(f"{name} = {value!r} 不行，请改成不小于 {least} 的整数。")
-if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
-    raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
-if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
-    raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
-if n_embed % n_head:
-    raise SystemExit(f"n_embed = {n_embed} 不能被 n_head = {n_head} 整除，没法平分给每个头，请改其中一个。")
+data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
 n_train = int(len(text) * train_data_ratio)
-if min(n_train, len(text) - n_train) <= block_size:
-    raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
-                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
+assert min(len(train_data), len(val_data)) > block_size, "文本太短，或 train_data_ratio 不在 0 和 1 之间"
 # 各首从第几个字起，两个 (首数,)
 poem_starts = {split: torch.tensor([i + 2 for i in range(len(s) - block_size - 2) if s[i:i + 2] == "\n\n"],
                device=device) for split, s in [("train", text[:n_train]), ("val", text[n_train:])]}
-if not all(map(len, poem_starts.values())):
-    raise SystemExit("ci.txt 里的篇太少，或者篇与篇之间没有空行：训练集、验证集里，空行之后都得还有一篇。")
-unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
-if unknown:
-    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
-
-data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
-train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
-prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
+found, whole = text.count("\n\n"), sum("\n" in poem for poem in text.split("\n\n"))
+if whole < 0.9 * found or not all(map(len, poem_starts.values())):
+    raise SystemExit(f"ci.txt 里有 {found} 篇，{whole} 篇有题目有正文。要几百篇，之间空一行，第一行是题目。")
 
 # ---------- 模型 ----------
 head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
@@ -96,20 +79,20 @@ head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来；只看自己和左边
     def __init__(self):
         super().__init__()
-        self.query = nn.Linear(n_embed, n_embed, bias=False)  # 我在找什么；n_head 个头的矩阵上下叠成一个
-        self.key = nn.Linear(n_embed, n_embed, bias=False)  # 我是什么
-        self.value = nn.Linear(n_embed, n_embed, bias=False)  # 找到了我，能拿走什么
+        self.query = nn.Linear(n_embed, n_head * head_size, bias=False)  # 我在找什么；n_head 个头的叠成一个
+        self.key = nn.Linear(n_embed, n_head * head_size, bias=False)  # 我是什么
+        self.value = nn.Linear(n_embed, n_head * head_size, bias=False)  # 找到了我，能拿走什么
         self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
 
     def forward(self, x):
-        B, T, C = x.shape
+        B, T, _ = x.shape
         # 一次算完所有的头，再按头切开：(B, T, C) -> (B, T, n_head, hs) -> (B, n_head, T, hs)
         q = self.query(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_head, T, hs)
         k = self.key(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_head, T, hs)
         v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_head, T, hs)
         # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里：(B, n_head, T, hs)
         x = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.proj(x.transpose(1, 2).reshape(B, T, C))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
+        return self.proj(x.transpose(1, 2).reshape(B, T, -1))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
 
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
@@ -154,8 +137,7 @@ class BabyGPT(nn.Module):
             return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
         logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
         # 和二元模型的 loss 是一回事：打分经 softmax 变成概率，再取 -ln P(答案) 的平均
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
-        return logits, loss
+        return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
 
     @torch.no_grad()  # 只写不学，不用记账求梯度
     def generate(self, idx, max_new_tokens):
@@ -166,7 +148,7 @@ class BabyGPT(nn.Module):
             idx = torch.cat([idx, idx_next], dim=1)  # (B, T) -> (B, T+1)
         return idx
 
-def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案 y 就是 x 往后错一个字
+def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案就是往后错一个字
     index = starts[:, None] + torch.arange(block_size, device=device)  # (B, 1) + (T,) -> (B, T)
     return data[index], data[index + 1]  # (B, T), (B, T)
 
@@ -188,23 +170,16 @@ model = BabyGPT().to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)  # fused：所有参数一次更新完
 print(f"设备 {device}，词表 {vocab_size} 字，参数 {sum(p.numel() for p in model.parameters()):,} 个")
 print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
-
 start_time = time.perf_counter()
-eval_seconds = 0.0
 for step in range(max_iters + 1):
     if step % eval_interval == 0 or step == max_iters:
-        if device != "cpu":
-            torch.accelerator.synchronize()  # GPU 是异步的：等它真的算完，再看表
-        train_seconds = time.perf_counter() - start_time - eval_seconds
-        speed = step * batch_size * block_size / train_seconds  # 每秒学多少字，不算评估花的时间
         losses = estimate_loss()
-        if not math.isfinite(losses["train"]):
-            raise SystemExit(f"第 {step} 步 loss 成了 {losses['train']}，多半是 learning_rate 太大，请改小。")
-        elapsed = time.perf_counter() - start_time
-        eval_seconds = elapsed - train_seconds
-        remaining = f"{elapsed / step * (max_iters - step):.0f}" if step else "?"
+        assert math.isfinite(losses["train"]), "loss 成了 nan 或 inf，多半是 learning_rate 太大，请改小"
+        elapsed = time.perf_counter() - start_time  # 评估的工夫也算在内
+        speed = f" | {step * batch_size * block_size / elapsed:,.0f} tokens/s" if step else ""
+        left = f"，还需 {elapsed / step * (max_iters - step):.0f} 秒" if step else ""
         print(f"step {step:5d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
-              f" | {speed:,.0f} tokens/s | 已用 {elapsed:.0f} 秒，还需 {remaining} 秒", flush=True)
+              f"{speed} | 已用 {elapsed:.0f} 秒{left}", flush=True)
     if step == max_iters:
         break
     warmup = min(1, (step + 1) / 100)  # 头 100 步由慢到快，先别急着迈大步
@@ -220,6 +195,7 @@ for step in range(max_iters + 1):
 
 # ---------- 采样 ----------
 model.eval()
-for idx in prompt_ids:
+for prompt in prompts:
+    idx = torch.tensor([tokenizer.encode(prompt)], device=device)  # (1, T)
     print("-" * 20)
     print(tokenizer.decode(model.generate(idx, max_new_tokens)[0].tolist()))

@@ -3,16 +3,16 @@
 改动：torchrun 起 W 个进程，环境变量说明自己是第几个。模型各有一份，抽的行一样，各学各的；backward 时梯度自动
       取平均（all-reduce），所以参数始终一样。有 NVIDIA GPU 时，顺手用上它的两样：矩阵乘法用 bf16（16 位的数，
       位数少，范围和 32 位一样大），torch.compile 把许多小步合成几个大的。GPU 上都没量过。
-运行：python modern/babygpt_v23_ddp.py，或者
+      这是一条旁支：v24 接着 v22 走，不带这些行。
+运行：python modern/babygpt_v23_ddp.py；预期：训练和 v22 一样。或者
       torchrun --nproc_per_node=2 modern/babygpt_v23_ddp.py
-预期：2 核 CPU 约 145 秒，验证 loss 约 4.05。
 看什么：python 和 torchrun 打印的 loss 开头几乎一样，往后舍入误差会放大；2 核上不更快（docs/bench.md）。
 试试：照第二行的命令跑，tokens/s 差多少？多台机器：每台加 --nnodes、--node_rank、--master_addr 再起。
 自测：W 个进程，每步要传多少个数？答案在 docs/answers.md。
 """
 import math
 import os
-import signal
+import re
 import sys
 import time
 from pathlib import Path
@@ -23,41 +23,49 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 torch.manual_seed(42)  # 固定随机数：同一台机器跑同一份脚本，每次结果都一样
-torch.set_float32_matmul_precision("high")  # 让较新的 GPU 用 TF32（少几位小数）做矩阵乘法，快得多
+torch.set_float32_matmul_precision("high")  # 较新的 GPU 用 TF32（少几位小数）做矩阵乘法，快得多
 if hasattr(sys.stdout, "reconfigure"):
     sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 接上 | head，它看够了就走，这里也安静地停
 
-rank = int(os.environ.get("RANK", 0))  # 我是第几个进程：torchrun 告诉的
-if torch.cuda.is_available():
-    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))  # 本机的第几块 GPU；往后 "cuda" 就是它
+rank, local = int(os.environ.get("RANK", 0)), int(os.environ.get("LOCAL_RANK", 0))  # torchrun 给的：第几个
 world_size = int(os.environ.get("WORLD_SIZE", 1))  # 一共几个进程，简写 W
-if rank > 0:
-    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # 只让第 0 个进程打印
+if torch.cuda.is_available():
+    assert local < torch.cuda.device_count(), "这台机器的 GPU 不够：--nproc_per_node 不能比 GPU 的块数大"
+    torch.cuda.set_device(local)  # 本机的第几块 GPU；往后 "cuda" 就是它
+print = print if rank == 0 else lambda *args, **settings: None  # 只让第 0 个进程打印
 
 # ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-prompts = ["浣溪沙 苏轼\n", "鹧鸪天 辛弃疾\n"]  # 训练完，让模型接着这些开头往下写：词牌 作者，\n 另起一行
+if device == "mps" and world_size > 1:
+    device = "cpu"  # Mac 的 GPU 不会在进程之间传数
+prompts = ["浣溪沙 苏轼\n", "鹧鸪天 辛弃疾\n"]  # 让模型接着这些开头往下写：词牌 作者，\n 另起一行
 max_new_tokens = 100  # 每个开头写多少字
 batch_size = 8  # B：一步同时学几段文本
 block_size = 128  # T：每段多长，也是模型最多能看多远
 n_embed = 128  # C：每个字用多少个数来表示
 n_head = 8  # 注意力头的个数：有几份 q
 n_kv_head = 4  # 有几份 k 和 v，每份由 n_head / n_kv_head 个头共用
+head_size = 16  # 简写 hs：每个头的 q、k、v 多宽；n_head × hs 不必等于 n_embed
 n_layer = 4  # Block 叠几层
+rope_theta = 10000  # 最慢的一对，转一圈大约要 2π × 这么多个字
 learning_rate = 5e-3  # 有预热、有衰减，敢比 v10 大
 muon_learning_rate = 0.01  # Block 里的矩阵走的步子
 max_iters = 1600  # 训练多少步
 eval_interval = 500  # 每隔多少步评估一次
 eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）
 train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证
+assert min(batch_size, n_embed) > 0, "batch_size、n_embed 至少是 1"
+assert batch_size % world_size == 0, "batch_size 要能平分给 WORLD_SIZE 个进程"
+assert n_head % n_kv_head == 0, "n_head 要能被 n_kv_head 整除，好平分给各份 k、v"
 
 # ---------- 数据 ----------
 try:
     text = (Path(__file__).parents[1] / "ci.txt").read_text(encoding="utf-8-sig")
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt，请把它放在脚本的上一层文件夹里，并存成 UTF-8 编码。（{error}）")
+text = re.sub(r"\n\s*\n", "\n\n", text.strip()) + "\n\n"  # 篇与篇之间空一行；多空几行、空行里有空格，也算一行
+assert isinstance(prompts, list) and all(prompts), '请把 prompts 写成 ["春江", "往事"] 这样，每个至少一个字'
+assert set("".join(prompts)) <= set(text), f"请换掉这些字，模型没见过：{set(''.join(prompts)) - set(text)}"
 
 class Tokenizer:  # 字 ↔ 编号：模型只认得数字
     def __init__(self, text):
@@ -72,46 +80,21 @@ class Tokenizer:  # 字 ↔ 编号：模型只认得数字
 
 tokenizer = Tokenizer(text)
 vocab_size = len(tokenizer.chars)  # V：一共有多少种字
-
-# 有错趁早说，别等训练完了才发现
-counts = "batch_size block_size n_embed n_head n_layer eval_interval eval_iters max_iters max_new_tokens"
-for name in counts.split():
-    value, least = globals().get(name, 1), 0 if name.startswith("max_") else 1  # 这一版没有的，不查
-    if type(value) is not int or value < least:
-        raise SystemExit(f"{name} = {value!r} 不行，请改成不小于 {least} 的整数。")
-if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
-    raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
-if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
-    raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
-if n_embed % n_head:
-    raise SystemExit(f"n_embed = {n_embed} 不能被 n_head = {n_head} 整除，没法平分给每个头，请改其中一个。")
-if type(n_kv_head) is not int or n_kv_head < 1 or n_head % n_kv_head:
-    raise SystemExit(f"n_kv_head = {n_kv_head!r} 不行，请改成能整除 n_head = {n_head} 的正整数。")
-if batch_size % world_size:
-    raise SystemExit(f"batch_size = {batch_size} 不能平分给 {world_size} 个进程，请改其中一个。")
-if n_embed // n_head % 2:
-    raise SystemExit(f"n_embed / n_head = {n_embed // n_head} 是奇数，没法两两一对地转，请改其中一个。")
+data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
 n_train = int(len(text) * train_data_ratio)
-if min(n_train, len(text) - n_train) <= block_size:
-    raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
-                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
+assert min(len(train_data), len(val_data)) > block_size, "文本太短，或 train_data_ratio 不在 0 和 1 之间"
 # 各首从第几个字起，两个 (首数,)
 poem_starts = {split: torch.tensor([i + 2 for i in range(len(s) - block_size - 2) if s[i:i + 2] == "\n\n"],
                device=device) for split, s in [("train", text[:n_train]), ("val", text[n_train:])]}
-if not all(map(len, poem_starts.values())):
-    raise SystemExit("ci.txt 里的篇太少，或者篇与篇之间没有空行：训练集、验证集里，空行之后都得还有一篇。")
-unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
-if unknown:
-    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
-
-data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
-train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
-prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
+found, whole = text.count("\n\n"), sum("\n" in poem for poem in text.split("\n\n"))
+if whole < 0.9 * found or not all(map(len, poem_starts.values())):
+    raise SystemExit(f"ci.txt 里有 {found} 篇，{whole} 篇有题目有正文。要几百篇，之间空一行，第一行是题目。")
 
 # ---------- 模型 ----------
-head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
+assert head_size % 2 == 0, "head_size 要是偶数，好两两一对地转"
 # 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
-frequencies = 10000 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
+frequencies = rope_theta ** -(torch.arange(0, head_size, 2, device=device) / head_size)
 angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
 
 def rotate(x, start):  # 第 i 个和第 i + hs/2 个数是平面上的一点，按位置（从 start 数起）绕原点转一个角度
@@ -123,37 +106,37 @@ def rotate(x, start):  # 第 i 个和第 i + hs/2 个数是平面上的一点，
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来；只看自己和左边
     def __init__(self):
         super().__init__()
-        self.query = nn.Linear(n_embed, n_embed, bias=False)  # 我在找什么；n_head 个头的矩阵上下叠成一个
+        self.query = nn.Linear(n_embed, n_head * head_size, bias=False)  # 我在找什么；n_head 个头的叠成一个
         self.key = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 找到了我，能拿走什么
-        self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
+        self.proj = nn.Linear(n_head * head_size, n_embed, bias=False)  # (C, n_head × hs)
         self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去，(hs,)
         self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
 
     def forward(self, x, start):  # start：前面已有几个字的 k、v 在缓存里；None 是在训练，不用缓存
-        B, T, C = x.shape
+        B, T, _ = x.shape
         # 一次算完所有的头，再按头切开：(B, T, C) -> (B, T, n_head, hs) -> (B, n_head, T, hs)
         q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_head, T, hs)
         k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_kv_head, T, hs)
         v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_kv_head, T, hs)
         q, k = rotate(q, start or 0), rotate(k, start or 0)  # (B, n_head, T, hs), (B, n_kv_head, T, hs)
         if start == 0:  # 从头读：先把整个窗口的地方一次占好，(2, B, n_kv_head, block_size, hs)
-            self.cache = x.new_empty(2, B, n_kv_head, block_size, head_size)
+            self.cache = k.new_empty(2, *k.shape[:2], block_size, head_size)
         if start is not None:
             self.cache[:, :, :, start:start + T] = torch.stack([k, v])  # (2, B, n_kv_head, T, hs)
             k, v = self.cache[:, :, :, :start + T]  # 前文加新字，S 个：各 (B, n_kv_head, S, hs)
         # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里；
         # 有前文时，新来的只有 1 个字，全都看得见，不用遮。(B, n_head, T, hs)
         x = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1, enable_gqa=True)
-        return self.proj(x.transpose(1, 2).reshape(B, T, C))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
+        return self.proj(x.transpose(1, 2).reshape(B, T, -1))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
 
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
         super().__init__()
-        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多（差个取整）
-        self.gate = nn.Linear(n_embed, hidden_size, bias=False)  # 门，(H, C)
-        self.up = nn.Linear(n_embed, hidden_size, bias=False)  # 内容，(H, C)
-        self.down = nn.Linear(hidden_size, n_embed, bias=False)  # (C, H)
+        intermediate_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数几乎一样多
+        self.gate = nn.Linear(n_embed, intermediate_size, bias=False)  # 门，(H, C)
+        self.up = nn.Linear(n_embed, intermediate_size, bias=False)  # 内容，(H, C)
+        self.down = nn.Linear(intermediate_size, n_embed, bias=False)  # (C, H)
 
     def forward(self, x):
         x = F.silu(self.gate(x)) * self.up(x)  # (B, T, C) -> (B, T, H)，门开多大由 x 自己定
@@ -180,7 +163,7 @@ class BabyGPT(nn.Module):
         self.ln_f = nn.RMSNorm(n_embed, eps=1e-6)  # 残差一路加下来，出口再归一次
         self.lm_head = nn.Linear(n_embed, vocab_size, bias=False)  # 由向量猜下一个字，给每种字打分，(V, C)
         self.lm_head.weight = self.token_embedding.weight  # 同一个张量，两处用
-        nn.init.normal_(self.lm_head.weight, std=0.05)  # 默认的 1 太大：打分动辄几十，一上来就错得离谱
+        nn.init.normal_(self.lm_head.weight, std=0.05)  # 默认的 1 太大：字给自己打的分上百，一上来就错得离谱
 
     def forward(self, idx, targets=None, start=None):
         x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
@@ -191,8 +174,7 @@ class BabyGPT(nn.Module):
             return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
         logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
         # 和二元模型的 loss 是一回事：打分经 softmax 变成概率，再取 -ln P(答案) 的平均
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
-        return logits, loss
+        return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
 
     @torch.no_grad()  # 只写不学，不用记账求梯度
     def generate(self, idx, max_new_tokens):
@@ -212,7 +194,7 @@ class BabyGPT(nn.Module):
                 break
         return idx
 
-def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案 y 就是 x 往后错一个字
+def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案就是往后错一个字
     index = starts[:, None] + torch.arange(block_size, device=device)  # (B, 1) + (T,) -> (B, T)
     return data[index], data[index + 1]  # (B, T), (B, T)
 
@@ -241,32 +223,24 @@ def orthogonalize(x):  # Newton–Schulz 迭代：奇异值都变成约 1，只�
 if world_size > 1:
     dist.init_process_group("nccl" if device == "cuda" else "gloo")  # 进程之间怎样传数
 model = BabyGPT().to(device)
-learner = torch.compile(model) if device == "cuda" else model  # compile：把许多小步合成几个大的 GPU 程序
-if world_size > 1:
-    learner = nn.parallel.DistributedDataParallel(learner)  # backward 时，各进程的梯度取平均
+learner = nn.parallel.DistributedDataParallel(model) if world_size > 1 else model  # 各进程的梯度取平均
+learner = torch.compile(learner) if device == "cuda" else learner  # compile：把许多小步合成几个大的 GPU 程序
 momenta = {p: torch.zeros_like(p) for p in model.blocks.parameters() if p.ndim == 2}  # 矩阵 -> 它的动量
 # AdamW 比 SGD 多三样：动量（沿用前几步的方向）、每个参数各有步长、权重衰减（每步往 0 拉一点）
 others = [p for p in model.parameters() if p not in momenta]
 optimizer = torch.optim.AdamW(others, lr=learning_rate, fused=True)  # fused：所有参数一次更新完
 print(f"设备 {device}，词表 {vocab_size} 字，参数 {sum(p.numel() for p in model.parameters()):,} 个")
 print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
-
 start_time = time.perf_counter()
-eval_seconds = 0.0
 for step in range(max_iters + 1):
     if step % eval_interval == 0 or step == max_iters:
-        if device != "cpu":
-            torch.accelerator.synchronize()  # GPU 是异步的：等它真的算完，再看表
-        train_seconds = time.perf_counter() - start_time - eval_seconds
-        speed = step * batch_size * block_size / train_seconds  # 每秒学多少字，不算评估花的时间
         losses = estimate_loss()
-        if not math.isfinite(losses["train"]):
-            raise SystemExit(f"第 {step} 步 loss 成了 {losses['train']}，多半是 learning_rate 太大，请改小。")
-        elapsed = time.perf_counter() - start_time
-        eval_seconds = elapsed - train_seconds
-        remaining = f"{elapsed / step * (max_iters - step):.0f}" if step else "?"
+        assert math.isfinite(losses["train"]), "loss 成了 nan 或 inf，多半是 learning_rate 太大，请改小"
+        elapsed = time.perf_counter() - start_time  # 评估的工夫也算在内
+        speed = f" | {step * batch_size * block_size / elapsed:,.0f} tokens/s" if step else ""
+        left = f"，还需 {elapsed / step * (max_iters - step):.0f} 秒" if step else ""
         print(f"step {step:5d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
-              f" | {speed:,.0f} tokens/s | 已用 {elapsed:.0f} 秒，还需 {remaining} 秒", flush=True)
+              f"{speed} | 已用 {elapsed:.0f} 秒{left}", flush=True)
     if step == max_iters:
         break
     warmup = min(1, (step + 1) / 100)  # 头 100 步由慢到快，先别急着迈大步
@@ -289,7 +263,8 @@ for step in range(max_iters + 1):
 
 # ---------- 采样 ----------
 model.eval()
-for idx in prompt_ids:
+for prompt in prompts:
+    idx = torch.tensor([tokenizer.encode(prompt)], device=device)  # (1, T)
     print("-" * 20)
     print(tokenizer.decode(model.generate(idx, max_new_tokens)[0].tolist()))
 if world_size > 1:

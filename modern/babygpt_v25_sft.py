@@ -2,9 +2,9 @@
 
 改动：接着 base.pth 学。每首词的要求由程序从词里读出来：词牌、韵部、藏头（各行的头一个字），写在 〈〉 里；
       loss 只算词，要求不算（targets 记 -100，cross_entropy 就跳过），所以和 v24 的不能比。一段放长到 224 字，
-      好装下要求：位置是转出来的，没有参数，说长就长。v21 的 Muon、v23 的多进程、bf16、compile 用不着，拿掉。
+      好装下要求：位置是转出来的，没有参数，说长就长。v22 的 Muon 用不着，拿掉。
 运行：python modern/babygpt_v25_sft.py（先要有 v24 存下的 base.pth）
-预期：2 核 CPU 约 9 分钟，验证 loss 约 3.49
+预期：2 核 CPU 约 9 分钟，种子 42 的验证 loss 约 3.49
 看什么：同样的要求，学之前、学之后各听了几成；藏头（照抄要求里的字）和韵部（一部有几百个字），哪样难？
 试试：把 keep 改成 1.0（样样都要求），只给词牌的时候，还写得好吗？
 自测：要求里的字不算 loss，①、②、③ 的嵌入还学得到吗？为什么？答案在 docs/answers.md。
@@ -13,7 +13,6 @@ import copy
 import math
 import os
 import re
-import signal
 import sys
 import time
 from collections import Counter
@@ -24,11 +23,9 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 torch.manual_seed(42)  # 固定随机数：同一台机器跑同一份脚本，每次结果都一样
-torch.set_float32_matmul_precision("high")  # 让较新的 GPU 用 TF32（少几位小数）做矩阵乘法，快得多
+torch.set_float32_matmul_precision("high")  # 较新的 GPU 用 TF32（少几位小数）做矩阵乘法，快得多
 if hasattr(sys.stdout, "reconfigure"):
     sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # 接上 | head，它看够了就走，这里也安静地停
 
 # ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -42,12 +39,15 @@ eval_interval = 500  # 每隔多少步评估一次
 eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）
 train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证；要和 v24 的一样
 keep = 0.7  # 词牌、韵部、藏头，每样有几成的机会写进要求
+assert batch_size > 0, "batch_size 至少是 1"
 
 # ---------- 数据 ----------
 try:
     text = (Path(__file__).parents[1] / "ci.txt").read_text(encoding="utf-8-sig")
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt，请把它放在脚本的上一层文件夹里，并存成 UTF-8 编码。（{error}）")
+text = re.sub(r"\n\s*\n", "\n\n", text.strip()) + "\n\n"  # 篇与篇之间空一行；多空几行、空行里有空格，也算一行
+assert isinstance(prompts, list) and all(prompts), '请把 prompts 写成 ["春江", "往事"] 这样，每个至少一个字'
 try:  # 一行一个字，和它的几种读音：声调、词林正韵的第几部
     readings = Path(__file__).with_name("yun.txt").read_text(encoding="utf-8").splitlines()
 except (OSError, UnicodeDecodeError) as error:
@@ -57,6 +57,7 @@ try:
     sizes, chars = base["config"], base["chars"]
     n_embed, n_head = sizes["n_embed"], sizes["n_head"]
     n_kv_head, n_layer = sizes["n_kv_head"], sizes["n_layer"]
+    head_size, rope_theta = sizes["head_size"], sizes["rope_theta"]
 except Exception as error:  # 没有、不完整、不是它
     raise SystemExit(f"读不出 base.pth，请先运行 python modern/babygpt_v24_base.py。（{error}）")
 
@@ -78,21 +79,10 @@ tokenizer.stoi = {ch: i for i, ch in enumerate(tokenizer.chars)}
 if chars != tokenizer.chars[:len(chars)]:
     raise SystemExit("存下的权重，学的不是这份 ci.txt 里的字。请用这份 ci.txt，从 v24 起重新运行。")
 vocab_size = len(tokenizer.chars)  # V：一共有多少种字
-
-# 有错趁早说，别等训练完了才发现
-counts = "batch_size block_size n_embed n_head n_layer eval_interval eval_iters max_iters max_new_tokens"
-for name in counts.split():
-    value, least = globals().get(name, 1), 0 if name.startswith("max_") else 1  # 这一版没有的，不查
-    if type(value) is not int or value < least:
-        raise SystemExit(f"{name} = {value!r} 不行，请改成不小于 {least} 的整数。")
-if type(train_data_ratio) is not float or not 0 < train_data_ratio < 1:
-    raise SystemExit(f"train_data_ratio = {train_data_ratio!r} 不行，请改成 0 和 1 之间的小数，比如 0.9。")
-if type(prompts) is not list or not prompts or not all(type(prompt) is str and prompt for prompt in prompts):
-    raise SystemExit(f'prompts = {prompts!r} 不行，请写成 ["春江", "往事"] 这样的列表，每个开头至少一个字。')
 n_train = int(len(text) * train_data_ratio)
-if min(n_train, len(text) - n_train) <= block_size:
-    raise SystemExit(f"ci.txt 太短：训练集 {n_train} 字，验证集 {len(text) - n_train} 字，"
-                     f"都得多于 block_size = {block_size}。请换长些的文本，或改小 block_size。")
+assert min(n_train, len(text) - n_train) > block_size, "文本太短，或 train_data_ratio 不在 0 和 1 之间"
+unknown = set("".join(prompts)) - set(tokenizer.chars)
+assert not unknown, f"请换掉这些字，模型没见过：{unknown}"
 
 rhymes = {}  # 字 -> 它在哪几部
 for line in readings:
@@ -101,7 +91,7 @@ for line in readings:
 
 def read(text):  # 一首一首的 (词牌, 题头, 正文)；头尾两首多半不全，不要
     poems = [poem.split("\n", 1) for poem in text.split("\n\n")[1:-1] if "\n" in poem]
-    return [(header.split(" ")[0], header, body) for header, body in poems]
+    return [(header.split()[0], header, body) for header, body in poems]
 
 def heads(body):  # 各行的头一个字
     return "".join(line[:1] for line in body.split("\n"))
@@ -137,17 +127,13 @@ held_out = common[2::3]  # 其中 6 个，v27 起不拿来练，只拿来考
 train_data, train_starts = make_pairs(train_poems)  # (2, N), (首数,)
 val_data, val_starts = make_pairs(val_poems)  # (2, N), (首数,)
 poem_starts = {"train": train_starts, "val": val_starts}
-if not all(map(len, poem_starts.values())):
-    raise SystemExit("ci.txt 里的篇太少，或者篇与篇之间没有空行：训练集、验证集里，空行之后都得还有一篇。")
-unknown = sorted(set("".join(prompts)) - set(tokenizer.chars))
-if unknown:
-    raise SystemExit(f"prompts 里的“{''.join(unknown)}”不在 ci.txt 里，模型没见过，请换成别的字。")
-prompt_ids = [torch.tensor([tokenizer.encode(prompt)], device=device) for prompt in prompts]  # 每个 (1, T)
+found, whole = text.count("\n\n"), sum("\n" in poem for poem in text.split("\n\n"))
+if whole < 0.9 * found or not all(map(len, poem_starts.values())):
+    raise SystemExit(f"ci.txt 里有 {found} 篇，{whole} 篇有题目有正文。要几百篇，之间空一行，第一行是题目。")
 
 # ---------- 模型 ----------
-head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
 # 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
-frequencies = 10000 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
+frequencies = rope_theta ** -(torch.arange(0, head_size, 2, device=device) / head_size)
 angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
 
 def rotate(x, start):  # 第 i 个和第 i + hs/2 个数是平面上的一点，按位置（从 start 数起）绕原点转一个角度
@@ -159,37 +145,37 @@ def rotate(x, start):  # 第 i 个和第 i + hs/2 个数是平面上的一点，
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来；只看自己和左边
     def __init__(self):
         super().__init__()
-        self.query = nn.Linear(n_embed, n_embed, bias=False)  # 我在找什么；n_head 个头的矩阵上下叠成一个
+        self.query = nn.Linear(n_embed, n_head * head_size, bias=False)  # 我在找什么；n_head 个头的叠成一个
         self.key = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 找到了我，能拿走什么
-        self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
+        self.proj = nn.Linear(n_head * head_size, n_embed, bias=False)  # (C, n_head × hs)
         self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去，(hs,)
         self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
 
     def forward(self, x, start):  # start：前面已有几个字的 k、v 在缓存里；None 是在训练，不用缓存
-        B, T, C = x.shape
+        B, T, _ = x.shape
         # 一次算完所有的头，再按头切开：(B, T, C) -> (B, T, n_head, hs) -> (B, n_head, T, hs)
         q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_head, T, hs)
         k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_kv_head, T, hs)
         v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_kv_head, T, hs)
         q, k = rotate(q, start or 0), rotate(k, start or 0)  # (B, n_head, T, hs), (B, n_kv_head, T, hs)
         if start == 0:  # 从头读：先把整个窗口的地方一次占好，(2, B, n_kv_head, block_size, hs)
-            self.cache = x.new_empty(2, B, n_kv_head, block_size, head_size)
+            self.cache = k.new_empty(2, *k.shape[:2], block_size, head_size)
         if start is not None:
             self.cache[:, :, :, start:start + T] = torch.stack([k, v])  # (2, B, n_kv_head, T, hs)
             k, v = self.cache[:, :, :, :start + T]  # 前文加新字，S 个：各 (B, n_kv_head, S, hs)
         # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里；
         # 有前文时，新来的只有 1 个字，全都看得见，不用遮。(B, n_head, T, hs)
         x = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1, enable_gqa=True)
-        return self.proj(x.transpose(1, 2).reshape(B, T, C))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
+        return self.proj(x.transpose(1, 2).reshape(B, T, -1))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
 
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
         super().__init__()
-        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多（差个取整）
-        self.gate = nn.Linear(n_embed, hidden_size, bias=False)  # 门，(H, C)
-        self.up = nn.Linear(n_embed, hidden_size, bias=False)  # 内容，(H, C)
-        self.down = nn.Linear(hidden_size, n_embed, bias=False)  # (C, H)
+        intermediate_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数几乎一样多
+        self.gate = nn.Linear(n_embed, intermediate_size, bias=False)  # 门，(H, C)
+        self.up = nn.Linear(n_embed, intermediate_size, bias=False)  # 内容，(H, C)
+        self.down = nn.Linear(intermediate_size, n_embed, bias=False)  # (C, H)
 
     def forward(self, x):
         x = F.silu(self.gate(x)) * self.up(x)  # (B, T, C) -> (B, T, H)，门开多大由 x 自己定
@@ -216,7 +202,7 @@ class BabyGPT(nn.Module):
         self.ln_f = nn.RMSNorm(n_embed, eps=1e-6)  # 残差一路加下来，出口再归一次
         self.lm_head = nn.Linear(n_embed, vocab_size, bias=False)  # 由向量猜下一个字，给每种字打分，(V, C)
         self.lm_head.weight = self.token_embedding.weight  # 同一个张量，两处用
-        nn.init.normal_(self.lm_head.weight, std=0.05)  # 默认的 1 太大：打分动辄几十，一上来就错得离谱
+        nn.init.normal_(self.lm_head.weight, std=0.05)  # 默认的 1 太大：字给自己打的分上百，一上来就错得离谱
 
     def forward(self, idx, targets=None, start=None):
         x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
@@ -227,8 +213,7 @@ class BabyGPT(nn.Module):
             return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
         logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
         # 和二元模型的 loss 是一回事：打分经 softmax 变成概率，再取 -ln P(答案) 的平均
-        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
-        return logits, loss
+        return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
 
     @torch.no_grad()  # 只写不学，不用记账求梯度
     def generate(self, idx, max_new_tokens):
@@ -248,7 +233,7 @@ class BabyGPT(nn.Module):
                 break
         return idx
 
-def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案 y 往后错一个字
+def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案往后错一个字
     index = starts[:, None] + torch.arange(block_size, device=device)  # (B, 1) + (T,) -> (B, T)
     return data[0, index], data[1, index + 1]  # (B, T), (B, T)
 
@@ -280,7 +265,7 @@ def write(question, count):  # 同一个要求写 count 首：编号 (count, T)�
 
 def judge(tune, answer):  # 合律吗：写完了，是这个词牌，句长它有过
     header, _, body = answer.split("\n\n")[0].partition("\n")
-    return "\n\n" in answer and header.split(" ")[0] == tune and shape(body) in shapes[tune]
+    return "\n\n" in answer and header.split()[:1] == [tune] and shape(body) in shapes[tune]
 
 def examine():  # 只给词牌，各写 10 首，几成合律；样样都要，藏头、韵部各听了几成
     forms = {tune: sum(judge(tune, answer) for answer in write(f"〈{tune}〉", 10)[1]) / 10 for tune in common}
@@ -312,23 +297,17 @@ for name, row in ("读", x[0]), ("学", y[0]):  # 各 (T,)；上下对着看：�
 
 best, best_val_loss = None, math.inf
 start_time = time.perf_counter()
-eval_seconds = 0.0
 for step in range(max_iters + 1):
     if step % eval_interval == 0 or step == max_iters:
-        if device != "cpu":
-            torch.accelerator.synchronize()  # GPU 是异步的：等它真的算完，再看表
-        train_seconds = time.perf_counter() - start_time - eval_seconds
-        speed = step * batch_size * block_size / train_seconds  # 每秒学多少字，不算评估花的时间
         losses, figures = estimate_loss(), examine()
-        if not math.isfinite(losses["train"]):
-            raise SystemExit(f"第 {step} 步 loss 成了 {losses['train']}，多半是 learning_rate 太大，请改小。")
+        assert math.isfinite(losses["train"]), "loss 成了 nan 或 inf，多半是 learning_rate 太大，请改小"
         if losses["val"] < best_val_loss:  # 留着最好的那份：最后一步的不一定最好
             best, best_val_loss = copy.deepcopy(model.state_dict()), losses["val"]  # 共用的张量，抄了还是共用
         elapsed = time.perf_counter() - start_time
-        eval_seconds = elapsed - train_seconds
-        remaining = f"{elapsed / step * (max_iters - step):.0f}" if step else "?"
+        speed = f" | {step * batch_size * block_size / elapsed:,.0f} tokens/s" if step else ""
+        left = f"，还需 {elapsed / step * (max_iters - step):.0f} 秒" if step else ""
         print(f"step {step:5d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
-              f" | {speed:,.0f} tokens/s | 已用 {elapsed:.0f} 秒，还需 {remaining} 秒 |",
+              f"{speed} | 已用 {elapsed:.0f} 秒{left} |",
               "，".join(f"{name} {share:.0%}" for name, share in figures.items()), flush=True)
     if step == max_iters:
         break
@@ -345,7 +324,7 @@ for step in range(max_iters + 1):
 
 # ---------- 保存 ----------
 model.load_state_dict(best)
-config = dict(block_size=block_size, n_embed=n_embed, n_head=n_head, n_kv_head=n_kv_head, n_layer=n_layer)
+config = {**sizes, "block_size": block_size}
 path = Path(__file__).with_name("sft.pth")
 try:  # 先写到旁边，写完了再改名：中途被打断，原来的文件也完好
     torch.save({"config": config, "chars": tokenizer.chars, "model": best}, path.with_suffix(".tmp"))
@@ -356,6 +335,7 @@ except (OSError, RuntimeError) as error:
 
 # ---------- 采样 ----------
 model.eval()
-for idx in prompt_ids:
+for prompt in prompts:
+    idx = torch.tensor([tokenizer.encode(prompt)], device=device)  # (1, T)
     print("-" * 20)
     print(tokenizer.decode(model.generate(idx, max_new_tokens)[0].tolist()))

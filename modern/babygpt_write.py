@@ -41,13 +41,14 @@ try:
     sizes, chars = saved["config"], saved["chars"]
     block_size, n_embed, n_layer = sizes["block_size"], sizes["n_embed"], sizes["n_layer"]
     n_head, n_kv_head = sizes["n_head"], sizes["n_kv_head"]
+    head_size, rope_theta = sizes.get("head_size", n_embed // n_head), sizes.get("rope_theta", 10000)
 except Exception as error:  # 不完整、不是它
     raise SystemExit(f"读不出 {found[0].name}，请重新运行存下它的那份脚本，或者删掉它。（{error}）")
 
 poems, known = {}, {}  # 词牌 -> 各首的正文；词牌 -> 各首的句长，去掉标点的各行
-for poem in text.strip("\n").split("\n\n"):
+for poem in re.split(r"\n\s*\n", text.strip()):
     header, _, body = poem.partition("\n")
-    poems.setdefault(header.split(" ")[0], []).append(body)
+    poems.setdefault(header.split()[0] if header.strip() else "", []).append(body)
 symbols = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲"  # 19 个韵部
 tones, rhymes = {}, {}  # 字 -> 平还是仄，字 -> 在哪几部
 for line in readings:
@@ -98,9 +99,8 @@ def check(tune, lines, rhyme):  # 刚写完 lines 的最后一行：和同一词
     return "，".join(["句长合", *marks])
 
 # ---------- 模型 ----------
-head_size = n_embed // n_head  # 简写 hs：每个头的 q、k、v 多宽
 # 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
-frequencies = 10000 ** -(torch.arange(0, head_size, 2, device=device) / head_size)
+frequencies = rope_theta ** -(torch.arange(0, head_size, 2, device=device) / head_size)
 angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
 
 def rotate(x, start):  # 第 i 个和第 i + hs/2 个数是平面上的一点，按位置（从 start 数起）绕原点转一个角度
@@ -112,37 +112,37 @@ def rotate(x, start):  # 第 i 个和第 i + hs/2 个数是平面上的一点，
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来；只看自己和左边
     def __init__(self):
         super().__init__()
-        self.query = nn.Linear(n_embed, n_embed, bias=False)  # 我在找什么；n_head 个头的矩阵上下叠成一个
+        self.query = nn.Linear(n_embed, n_head * head_size, bias=False)  # 我在找什么；n_head 个头的叠成一个
         self.key = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 我是什么
         self.value = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 找到了我，能拿走什么
-        self.proj = nn.Linear(n_embed, n_embed, bias=False)  # (C, C)
+        self.proj = nn.Linear(n_head * head_size, n_embed, bias=False)  # (C, n_head × hs)
         self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去，(hs,)
         self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
 
     def forward(self, x, start):  # start：前面已有几个字的 k、v 在缓存里；None 是在训练，不用缓存
-        B, T, C = x.shape
+        B, T, _ = x.shape
         # 一次算完所有的头，再按头切开：(B, T, C) -> (B, T, n_head, hs) -> (B, n_head, T, hs)
         q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_head, T, hs)
         k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_kv_head, T, hs)
         v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_kv_head, T, hs)
         q, k = rotate(q, start or 0), rotate(k, start or 0)  # (B, n_head, T, hs), (B, n_kv_head, T, hs)
         if start == 0:  # 从头读：先把整个窗口的地方一次占好，(2, B, n_kv_head, block_size, hs)
-            self.cache = x.new_empty(2, B, n_kv_head, block_size, head_size)
+            self.cache = k.new_empty(2, *k.shape[:2], block_size, head_size)
         if start is not None:
             self.cache[:, :, :, start:start + T] = torch.stack([k, v])  # (2, B, n_kv_head, T, hs)
             k, v = self.cache[:, :, :, :start + T]  # 前文加新字，S 个：各 (B, n_kv_head, S, hs)
         # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里；
         # 有前文时，新来的只有 1 个字，全都看得见，不用遮。(B, n_head, T, hs)
         x = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1, enable_gqa=True)
-        return self.proj(x.transpose(1, 2).reshape(B, T, C))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
+        return self.proj(x.transpose(1, 2).reshape(B, T, -1))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
 
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
         super().__init__()
-        hidden_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数一样多（差个取整）
-        self.gate = nn.Linear(n_embed, hidden_size, bias=False)  # 门，(H, C)
-        self.up = nn.Linear(n_embed, hidden_size, bias=False)  # 内容，(H, C)
-        self.down = nn.Linear(hidden_size, n_embed, bias=False)  # (C, H)
+        intermediate_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数几乎一样多
+        self.gate = nn.Linear(n_embed, intermediate_size, bias=False)  # 门，(H, C)
+        self.up = nn.Linear(n_embed, intermediate_size, bias=False)  # 内容，(H, C)
+        self.down = nn.Linear(intermediate_size, n_embed, bias=False)  # (C, H)
 
     def forward(self, x):
         x = F.silu(self.gate(x)) * self.up(x)  # (B, T, C) -> (B, T, H)，门开多大由 x 自己定

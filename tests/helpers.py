@@ -25,6 +25,7 @@ TINY = dict(
     n_embed=16,
     n_head=2,
     n_kv_head=1,
+    head_size=8,
     n_layer=2,
     eval_iters=2,
     max_iters=0,
@@ -163,6 +164,8 @@ def complaint(script):
         load(script)
     except SystemExit as stop:
         message = stop.code
+    except AssertionError as error:  # 改错了超参数：一行 assert
+        message = str(error)
     else:
         raise AssertionError("该停下，却跑完了")
     assert isinstance(message, str) and "\n" not in message and re.search("[\u4e00-\u9fff]", message), message

@@ -556,7 +556,7 @@ class TestLook:
         assert look.readable(trained, "春\\n" * 20) == "春\n" * (trained.block_size // 2)
         with pytest.raises(SystemExit, match="v99"):
             look.find("v99")
-        assert look.find("v3") == look.find(V[3]) == look.find(f"./{V[3]}") == V[3] and look.find("v22") == V[21]
+        assert look.find("v3") == look.find(V[3]) == look.find(f"./{V[3]}") == V[3] and look.find("v19") == V[18]
 
     def test_prints_and_draws(self, tiny, tmp_path, monkeypatch, capsys):
         pytest.importorskip("matplotlib")

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import helpers
-from course import BASELINE, BY_FILE, FIRST, MODERN, TWIN, V, files, since
+from course import BASELINE, BY_FILE, FIRST, MODERN, TWIN, V, files, since, source
 
 REAL = {**helpers.TINY, **dict(batch_size=8, learning_rate=1e-2, max_iters=45, eval_interval=20, max_new_tokens=40)}
 VERSIONS = files(FIRST, MODERN)
@@ -36,11 +36,14 @@ def test_version_trains_and_samples(name, folders):
     table = helpers.steps(result.stdout)
     assert [row[0] for row in table] == [0, 20, 40, 45]
     assert abs(table[0][3] - 8.69) < 1 and "ln 5970 = 8.6945" in result.stdout, "没训练时该和瞎猜差不多"
-    assert table[0][4] == 0 and all(row[4] > 0 for row in table[1:])
+    fast = part(name) == MODERN  # 从第二段路起，报每秒学多少字
+    assert table[0][4] is None and all((row[4] or 0) > 0 if fast else row[4] is None for row in table[1:])
     assert re.search(r"设备 (cpu|cuda|mps)，词表 5970 字，参数 [\d,]+ 个", result.stdout)
-    assert result.stdout.count("已用") == result.stdout.count("还需") == 4 and "还需 0 秒" in result.stdout
+    assert result.stdout.count("已用") == 4
+    left = 3 if BY_FILE[name].number in since("v11") or fast else 0  # 长的，从 v11 起，报还需几秒
+    assert result.stdout.count("还需") == left and ("还需 0 秒" in result.stdout) == bool(left)
     texts = helpers.samples(result.stdout)
-    if BY_FILE[name].number not in since("v22"):  # 从它起，写到空行就停
+    if BY_FILE[name].number not in since("v19"):  # 从它起，写到空行就停
         assert [len(text) for text in texts] == [45, 41]
     assert texts[0].startswith("春江花月夜") and texts[1].startswith("人")
     if name != V[12]:
@@ -99,7 +102,7 @@ def test_interactive_session_keeps_model_and_tokenizer(loaded):
     """python -i：跑完之后，model 和 tokenizer 还在手里。"""
     namespace = loaded(V[3])
     assert namespace["tokenizer"].decode(namespace["tokenizer"].encode("春江")) == "春江"
-    assert namespace["model"].generate(namespace["prompt_ids"][0], 3).shape == (1, 5)
+    assert namespace["model"].generate(namespace["idx"], 3).shape == (1, 5)
 
 
 @pytest.mark.parametrize("name", CHECKED)
@@ -120,58 +123,42 @@ class TestBadInput:
         assert "😀" in helpers.complaint(helpers.tiny(name, tmp_path, prompts=["春", "😀人"]))
 
     def test_prompts_must_be_a_list_of_openings(self, name, tmp_path):
-        for prompts in (["春", ""], [], "春江", [5], None):
-            assert f"prompts = {prompts!r}" in helpers.complaint(helpers.tiny(name, tmp_path, prompts=prompts))
-
-    def test_ratio_is_named_not_the_corpus(self, name, tmp_path):
-        for ratio in (0, 1, 90, 0.0, 1.0, 90.0, -0.1, "0.9"):
-            message = helpers.complaint(helpers.tiny(name, tmp_path, train_data_ratio=ratio))
-            assert f"train_data_ratio = {ratio!r}" in message and "ci.txt" not in message
-
-    def test_max_new_tokens(self, name, tmp_path):
-        for value in (-1, "100", 1.5, True, None):
-            message = helpers.complaint(helpers.tiny(name, tmp_path, max_new_tokens=value))
-            assert f"max_new_tokens = {value!r}" in message
+        for prompts in (["春", ""], "春江", None):
+            assert "prompts 写成" in helpers.complaint(helpers.tiny(name, tmp_path, prompts=prompts))
 
     def test_a_bom_is_no_character(self, name, tmp_path):
         script = helpers.tiny(name, tmp_path)
         (tmp_path / "ci.txt").write_text(helpers.CORPUS, encoding="utf-8-sig")
-        assert helpers.load(script)["text"] == helpers.CORPUS
+        assert helpers.load(script)["text"].strip() == helpers.CORPUS.strip()
+
+
+SPLIT = [name for name in CHECKED if "train_data_ratio" in helpers.section(name, "数据")]  # 留出一成来考的
+
+
+@pytest.mark.parametrize("name", SPLIT)
+class TestBadSplit:
+    def test_ratio(self, name, tmp_path):
+        for ratio in (0, 1, 90, 0.0, 1.0, 90.0):
+            assert "train_data_ratio" in helpers.complaint(helpers.tiny(name, tmp_path, train_data_ratio=ratio))
 
     def test_text_too_short(self, name, tmp_path):
-        for text in ("", "短", "春江潮水连海平"):
-            assert "太短" in helpers.complaint(helpers.tiny(name, tmp_path, corpus=text))
+        for text in ("短", "春江潮水连海平"):
+            assert "文本太短" in helpers.complaint(helpers.tiny(name, tmp_path, corpus=text, prompts=[text[0]]))
 
     def test_shortest_text_that_will_do(self, name, tmp_path):
-        text = "春江" * 45 if BY_FILE[name].part != MODERN else "春江潮水连海平\n\n" * 30 + "春江潮水连海平"
+        text = "春江" * 45 if BY_FILE[name].part != MODERN else "春江\n潮水连海平\n\n" * 30 + "春江潮水连海平"
         helpers.load(helpers.tiny(name, tmp_path, corpus=text, prompts=["春"], block_size=8))
 
 
-def sizes(name):
-    """脚本的超参数里，哪些是个数或大小：(名字, …)。"""
-    names = "batch_size block_size n_embed n_head n_kv_head n_layer eval_interval eval_iters max_iters".split()
-    return tuple(one for one in names if re.search(rf"^ *{one} = ", helpers.section(name, "超参数"), re.M))
+@pytest.mark.parametrize("name", [name for name in CHECKED if "n_embed = " in source(name)])
+def test_sizes_where_zero_would_be_silent(name, tmp_path):
+    for setting in ("batch_size", "n_embed"):
+        assert setting in helpers.complaint(helpers.tiny(name, tmp_path, **{setting: 0}))
 
 
-SIZED = helpers.one_each([*COUNTING, *VERSIONS], helpers.checks, sizes)
-
-
-@pytest.mark.parametrize("name, setting", [(name, setting) for name in SIZED for setting in sizes(name)])
-def test_sizes_that_make_no_sense(name, setting, tmp_path):
-    for value in (-1, "8", 8.0, *([] if setting == "max_iters" else [0])):
-        message = helpers.complaint(helpers.tiny(name, tmp_path, **{setting: value}))
-        assert message.startswith(f"{setting} = {value!r} 不行")
-
-
-@pytest.mark.parametrize("name", [name for name in CHECKED if "bigram" in name])
-def test_backoff_must_be_positive(name, tmp_path):
-    for value in (0, -1, "500"):
-        assert helpers.complaint(helpers.tiny(name, tmp_path, backoff=value)).startswith(f"backoff = {value!r} 不行")
-
-
-@pytest.mark.parametrize("name", [name for name in CHECKED if "n_head" in sizes(name)])
+@pytest.mark.parametrize("name", [name for name in CHECKED if "n_embed % n_head" in source(name)])
 def test_heads_must_divide_the_width(name, tmp_path):
-    assert re.search("n_embed = 16.*n_head = 3", helpers.complaint(helpers.tiny(name, tmp_path, n_head=3)))
+    assert "n_head 整除" in helpers.complaint(helpers.tiny(name, tmp_path, n_head=3))
 
 
 @pytest.mark.parametrize("name", helpers.one_each(VERSIONS, helpers.training))
@@ -186,8 +173,10 @@ def test_learning_rate_too_high_is_one_sentence(name, tmp_path):
 
 def test_an_error_is_one_line_on_screen(folders):
     scripts, elsewhere = folders
-    result = helpers.run(helpers.tiny(V[1], scripts, prompts=["春😀"]), elsewhere)
-    helpers.assert_one_line(result, "😀")
+    script = helpers.tiny(V[1], scripts)
+    (scripts / "ci.txt").unlink()
+    result = helpers.run(script, elsewhere)
+    helpers.assert_one_line(result, "ci.txt")
     assert result.stdout == "" and len(result.stderr.strip().splitlines()) == 1
 
 
@@ -211,21 +200,6 @@ def test_characters_the_terminal_lacks(name, encoding, folders):
     result = helpers.run(script, encoding=None, input=b"", env=env)
     assert result.returncode == 0 and result.stderr == b"", result.stderr
     assert b"?" in result.stdout
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name, mode", [*((name, "buffered") for name in PIPED), (PIPED[0], "unbuffered"), (V[1], "unbuffered")]
-)
-def test_head_ends_quietly(name, mode, folders, start):
-    """接上 | head -1：它读一行就走，脚本也安静地停。"""
-    script = helpers.tiny(name, folders[0], max_iters=3000, eval_interval=1)
-    process = start(script, env=helpers.environment(PYTHONUNBUFFERED="1" if mode == "unbuffered" else ""))
-    assert process.stdout.readline()
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait(timeout=helpers.LIMIT) in (0, -13), "要么已经写完，要么被 SIGPIPE 停下"
-    assert process.returncode == -13 or "babygpt" not in name
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ LAYERS = [
     {"results"},
     {"variants"},
     {"ablate", "answers", "tried", "emerge", "measure", "export_hf", "build_ci", "build_yun"},
-    {"plot", "ship", "watch", "bench"},
+    {"plot", "ship", "watch", "bench", "speedrun"},
     {"look", "export_page"},
     {"render"},
     {"check"},

@@ -10,12 +10,13 @@ docs/bench.json；写成文档：python tools/render.py
 
 train    v10 的模型，batch 32、block 8、n_embed 32、3 层。通常的写法是：不带 fused 的 AdamW，逐段切片再 stack 成批，
          每 200 步评估一次、train 和 val 各随机抽 100 批，生成时算所有位置的 logits。
-ceiling  v11、v24 的 CPU 一套：每秒做多少浮点运算，占这台机器大矩阵乘法速度的几成。
+ceiling  v11、v24：每秒做多少浮点运算，占这台机器大矩阵乘法速度的几成。
 sampler  采样器：权重随机，从 1 个字写满窗口；有缓存、没缓存、同样大小的 GPT-2。
-sdpa     v13 和 v14：同样的模型，SDPA 快多少。
-muon     v21 的 Muon 更新一次要几毫秒，和 torch.optim.Muon 比；再把 CPU 限成只有 AVX2，各量一遍。
-cache    v22 的缓存：一次写 1 首、64 首，从 1 个字写满窗口；和没有缓存的 v21、transformers 的 Qwen3（同样的权重，
+sdpa     v13 和 v14：同样的模型，SDPA 快多少；一层注意力向前、向后各算一遍，快在哪一步。
+cache    v19 的缓存：一次写 1 首、64 首，从 1 个字写满窗口；和没有缓存的 v18、transformers 的 Qwen3（同样的权重，
          它自己的缓存）比。
+gqa      v20：k、v 各 8 份、4 份、1 份，一次写 64 首，缓存多大，写得多快。
+muon     v22 的 Muon 更新一次要几毫秒，和 torch.optim.Muon 比；再把 CPU 限成只有 AVX2，各量一遍。
 ddp      v23：一个进程用所有的核，和 torchrun 每核一个进程。
 writer   写词的脚本，用随仓库发的权重：从敲下命令到出第一个字，从说完要求到出第一个字；写得快不快，
          和 Qwen3（同样的权重）比。
@@ -51,8 +52,8 @@ REPEATS = 3
 TRAIN_STEPS = 2000
 SIZE = {"batch_size": 32, "block_size": 8, "n_embed": 32, "n_head": 4, "n_layer": 3}
 PRESETS = {
-    "v11 的 CPU 一套": {"n_embed": 128, "n_head": 4, "n_layer": 4},
-    "v11 的 GPU 一套": {"n_embed": 384, "n_head": 6, "n_layer": 6},
+    "v11 的大小": {"n_embed": 128, "n_head": 4, "n_layer": 4},
+    "大一些的（C 384）": {"n_embed": 384, "n_head": 6, "n_layer": 6},
 }
 WINDOWS = (64, 128, 256)
 MATRIX = 2048
@@ -81,10 +82,23 @@ def load(name, folder, **hyper):
     return runner.load(runner.edit(name, folder, **{"device": "cpu", "max_new_tokens": 1, **hyper}))
 
 
+def trained(name, folder, **hyper):
+    """训练脚本 name：(它的全局变量, 从第 0 步到写完的秒数)。"""
+    namespace = load(name, folder, **hyper)
+    return namespace, time.perf_counter() - namespace["start_time"]
+
+
+def briefly(name, folder, **hyper):
+    """训练脚本 name，几乎不评估：(它的全局变量, 每秒学多少字)。"""
+    steps = hyper.setdefault("max_iters", 100)
+    namespace, spent = trained(name, folder, **hyper, eval_interval=steps, eval_iters=1)
+    return namespace, steps * namespace["batch_size"] * namespace["block_size"] / spent
+
+
 def ours(folder):
     """原样跑 v10（只改大小和步数）→ (训练时每秒多少字, 从第 0 步到最后一步的秒数)。"""
-    namespace = load(V[10], folder, **SIZE, max_iters=TRAIN_STEPS)
-    return namespace["speed"], namespace["elapsed"]
+    size = {**SIZE, "max_iters": TRAIN_STEPS}
+    return briefly(V[10], folder, **size)[1], trained(V[10], folder, **size)[1]
 
 
 def usual(folder):
@@ -122,7 +136,7 @@ def usual(folder):
 
 
 def generating(namespace, every_position):
-    """v11 的 CPU 一套生成 200 个字，每秒多少字；every_position：所有位置的 logits 都算出来，只用最后一个。"""
+    """v11 生成 200 个字，每秒多少字；every_position：所有位置的 logits 都算出来，只用最后一个。"""
     model, block_size = namespace["model"].eval(), namespace["block_size"]
 
     @torch.no_grad()
@@ -157,26 +171,53 @@ def operations(namespace):
     return 6 * matrices + 12 * namespace["n_layer"] * namespace["block_size"] * namespace["n_embed"]
 
 
-def briefly(number, folder):
-    """第 number 版的 CPU 一套训练 100 步，全局变量（dict）；speed 是每秒多少字。"""
-    return load(V[number], folder, max_iters=100, eval_interval=100, eval_iters=1)
-
-
 def ceiling(folder):
     """ceiling：limit 是大矩阵乘法每秒多少次浮点运算；各版每秒多少字，一个字多少次浮点运算。"""
     a = torch.randn(MATRIX, MATRIX)
     found = {"matrix": MATRIX, "limit": 2 * MATRIX**3 / median(lambda: seconds(lambda: [a @ a for _ in range(5)]) / 5)}
     for number in (11, 24):
-        count = operations(briefly(number, folder))
-        speed = statistics.median(briefly(number, folder)["speed"] for _ in range(REPEATS))
+        count = operations(briefly(V[number], folder)[0])
+        speed = statistics.median(briefly(V[number], folder)[1] for _ in range(REPEATS))
         found[f"v{number}"] = {"tokens_per_s": speed, "operations": count}
     return found
 
 
+def merged(attention, head_size):
+    """v14 的注意力（一层），只把几个头并成一个矩阵，打分到加权求和还照 v3 的几行算：(B, T, C) → (B, T, C)。"""
+
+    def forward(x):
+        T = x.shape[1]
+        q, k, v = (
+            project(x).unflatten(-1, (-1, head_size)).transpose(1, 2)  # (B, n_head, T, hs)
+            for project in (attention.query, attention.key, attention.value)
+        )
+        weights = q @ k.transpose(-2, -1) / head_size**0.5  # (B, n_head, T, T)
+        weights = weights.masked_fill(torch.ones(T, T).triu(1).bool(), float("-inf"))
+        return attention.proj((F.softmax(weights, dim=-1) @ v).transpose(1, 2).flatten(2))
+
+    return forward
+
+
 def sdpa(folder):
-    """sdpa：训练，每秒多少字；轮流量。"""
-    before, after = median(lambda: (briefly(13, folder)["speed"], briefly(14, folder)["speed"]))
-    return {"v13": before, "v14": after}
+    """sdpa：训练，每秒多少字；一层注意力来回（向前、向后）一遍要几毫秒：一个头一个头地算、并成一个、再换成 SDPA。
+    都是轮流量。
+    """
+    before, after = median(lambda: (briefly(V[13], folder)[1], briefly(V[14], folder)[1]))
+    old, new = (load(V[number], folder, max_iters=0, eval_iters=1) for number in (13, 14))
+    x = torch.randn(new["batch_size"], new["block_size"], new["n_embed"], requires_grad=True)  # (B, T, C)
+    kinds = {
+        "heads": old["MultiHeadAttention"](),
+        "merged": merged(new["MultiHeadAttention"](), new["head_size"]),
+        "sdpa": new["MultiHeadAttention"](),
+    }
+
+    def there_and_back(forward):
+        return 1000 * seconds(lambda: [forward(x).sum().backward() for _ in range(20)]) / 20
+
+    for forward in kinds.values():
+        there_and_back(forward)  # 热身
+    spent = median(lambda: tuple(map(there_and_back, kinds.values())))
+    return {"v13": before, "v14": after, "attention_ms": dict(zip(kinds, spent, strict=True))}
 
 
 @torch.no_grad()
@@ -185,34 +226,61 @@ def writing(model, batch, count):
     return batch * count / seconds(model.generate, torch.zeros(batch, 1, dtype=torch.long), count)
 
 
+def endless(namespace):
+    """没训练的模型，换行写不出来：每一首都写满。"""
+    model, newline = namespace["model"], namespace["tokenizer"].stoi["\n"]
+    with torch.no_grad():
+        model.ln_f.weight *= 5
+        model.lm_head.weight[newline] = 0
+    return model
+
+
+def mib(model):
+    """写过字的 model，各层的缓存一共多少 MiB。"""
+    return sum(4 * block.attention.cache.numel() for block in model.blocks) / 2**20
+
+
 def cache(folder):
     """cache：一次写几首（batch），各家每秒写多少字；缓存的大小是 MiB。"""
-    v21, v22 = (load(V[number], folder, max_iters=0, eval_iters=1) for number in (21, 22))
-    model = v22["model"]
-    with torch.no_grad():  # 换行写不出来：每一首都写满
-        model.token_embedding.weight[v22["tokenizer"].stoi["\n"]] = 0
-        model.token_embedding.weight *= 5
-    v21["model"].load_state_dict(model.state_dict())
-    theirs = export_hf.qwen3(v22, v22["vocab_size"], model.state_dict())
-    count = v22["block_size"] - 1
+    before, after = (load(V[number], folder, max_iters=0, eval_iters=1) for number in (18, 19))
+    model = endless(after)
+    before["model"].load_state_dict(model.state_dict())
+    theirs = export_hf.qwen3(after, after["vocab_size"], model.state_dict())
+    count = after["block_size"] - 1
 
     def row(batch):
         start = torch.zeros(batch, 1, dtype=torch.long)
 
         def speeds():
-            ours = [writing(one, batch, count) for one in (model, v21["model"])]
+            ours = [writing(one, batch, count) for one in (model, before["model"])]
             return *ours, *(batch * count / seconds(write, theirs, start, count) for write in (library, bare_loop))
 
         library(theirs, start, count), writing(model, batch, count)  # 热身
         measured = dict(zip(("on", "off", "generate", "bare"), median(speeds), strict=True))
-        return {"batch": batch, **measured, "mib": 4 * v22["n_layer"] * model.blocks[0].attention.cache.numel() / 2**20}
+        return {"batch": batch, **measured, "mib": mib(model)}
 
-    return {"window": v22["block_size"], "rows": [row(1), row(64)]}
+    return {"window": after["block_size"], "rows": [row(1), row(64)]}
+
+
+def gqa(folder):
+    """gqa：k、v 几份（kv_heads），一次写 batch 首，每秒写多少字；缓存的大小是 MiB。"""
+    shares, batch = (8, 4, 1), 64
+    spaces = [load(V[20], folder, max_iters=0, eval_iters=1, n_kv_head=share) for share in shares]
+    models, count = list(map(endless, spaces)), spaces[0]["block_size"] - 1
+    for model in models:
+        writing(model, batch, count)  # 热身
+    speeds = median(lambda: tuple(writing(model, batch, count) for model in models))
+    rows = zip(shares, models, speeds, strict=True)
+    return {
+        "batch": batch,
+        "window": count + 1,
+        "rows": [{"kv_heads": share, "mib": mib(model), "speed": speed} for share, model, speed in rows],
+    }
 
 
 def muon_update(folder):
-    """v21 的模型更新一次矩阵，毫秒：(torch.optim.Muon, v21 自己写的正交化)；梯度是随机的。"""
-    namespace = load(V[21], folder, max_iters=0, eval_iters=1)
+    """v22 的模型更新一次矩阵，毫秒：(torch.optim.Muon, v22 自己写的正交化)；梯度是随机的。"""
+    namespace = load(V[22], folder, max_iters=0, eval_iters=1)
     matrices = list(namespace["momenta"])
     for p in matrices:
         p.grad = torch.randn_like(p)
@@ -399,8 +467,9 @@ PARTS = {
     "ceiling": Part(ceiling, (V[11], V[24])),
     "sampler": Part(sampler, (V[11], SAMPLER), ("transformers",)),
     "sdpa": Part(sdpa, (V[13], V[14])),
-    "muon": Part(muon, (V[21],)),
-    "cache": Part(cache, (V[21], V[22]), ("transformers",)),
+    "cache": Part(cache, (V[18], V[19]), ("transformers",)),
+    "gqa": Part(gqa, (V[20],)),
+    "muon": Part(muon, (V[22],)),
     "ddp": Part(ddp, (V[23],)),
     "writer": Part(writer, (WRITER,), ("transformers",)),
 }

@@ -81,7 +81,7 @@ def corpus():
 # fmt: off
 COURSE = [
     Script("simplemodel.py", BASELINE, "数每个字后面跟过哪些字，按次数抽", measured=False),
-    Script("simplebigrammodel.py", BASELINE, "同样的数数，写成 GPT 的样子，还会打分", before="simplemodel", bound=101),
+    Script("simplebigrammodel.py", BASELINE, "同样的数数，写成 GPT 的样子，还会打分", before="simplemodel", bound=70),
     Script("simplemodel_with_comments.py", TWIN, "逐行注释版", before="simplemodel", measured=False),
     Script("simplebigrammodel_with_comments.py", TWIN, "逐行注释版", before="simplebigrammodel", measured=False),
     Script(
@@ -89,11 +89,11 @@ COURSE = [
     ),
     Script(
         "simplebigrammodel_torch.py", BASELINE, "同样的模型，列表换成张量，换上 v1 起一直用的训练和采样的框架",
-        name="bigram", before="simplebigrammodel", bound=64,
+        name="bigram", before="simplebigrammodel", bound=56,
         touches="BigramLanguageModel Tokenizer estimate_loss generate get_batch sampling training", shown=(RULER,),
     ),
     Script(
-        "babygpt_v1.py", FIRST, "嵌入、线性层、交叉熵", "参数自己学，不用数", before="bigram", bound=57,
+        "babygpt_v1.py", FIRST, "嵌入、线性层、交叉熵", "参数自己学，不用数", before="bigram", bound=54,
         touches="BabyGPT BigramLanguageModel estimate_loss generate sampling training", page=True, label="嵌入、线性层",
         color="#c9d6e8", shown=(CURVES, NEIGHBOURS),
         blind="v1 只拿当前这一个字去猜下一个字，前面的字它根本不读：没有“看”这回事。到 v3 有了注意力，"
@@ -111,7 +111,7 @@ COURSE = [
         shown=(CURVES, CONTRAST), reads="明月几时有，把酒问青",
     ),
     Script(
-        "babygpt_v4_multihead_attention.py", FIRST, "多头", "一个大头拆成几个小头", before="v3", bound=11,
+        "babygpt_v4_multihead_attention.py", FIRST, "多头", "一个大头拆成几个小头", before="v3", bound=10,
         touches="BabyGPT MultiHeadAttention", page=True, label="多头", color="#5f87c0", shown=(CURVES,),
     ),
     Script(
@@ -141,19 +141,19 @@ COURSE = [
     ),
     Script(
         "babygpt_v11_hyper_params.py", FIRST, "超参数", "模型的代码一字不改，loss 大降，句子通顺多了", before="v10",
-        bound=29, touches="training", page=True, label="超参数", color="#0969da",
+        bound=22, touches="training", page=True, label="超参数", color="#0969da",
         shown=(PAIR, RULER, STEPS, STAGES, SAMPLES, NEIGHBOURS, DEFAULT),
     ),
     Script(
-        "babygpt_v12_wandb.py", FIRST, "记录与保存", "每次实验有账可查，最好的模型存下来", before="v11", bound=77,
-        touches="print sample sampling save stop training", same_as="v11", measured=False, side=True, saves="model.pth",
+        "babygpt_v12_wandb.py", FIRST, "记录与保存", "每次实验有账可查，最好的模型存下来", before="v11", bound=50,
+        touches="print sampling save stop training", same_as="v11", measured=False, side=True, saves="model.pth",
     ),
     Script(
         "babygpt_sample_with_kvcache.py", USE, "KV cache", "开关 `use_kv_cache`，文字一样，快慢不同", name="sampler",
         before="v12", measured=False,
     ),
     Script(
-        "modern/babygpt_v13_whole_poems.py", MODERN, "每段从一首的开头读起", before="v11", bound=45,
+        "modern/babygpt_v13_whole_poems.py", MODERN, "每段从一首的开头读起", before="v11", bound=35,
         touches="FeedForward Head MultiHeadAttention estimate_loss training", page=True, label="整首",
     ),
     Script(
@@ -179,27 +179,27 @@ COURSE = [
         label="QK-norm",
     ),
     Script(
-        "modern/babygpt_v19_gqa.py", MODERN, "几个头共用一份 k、v", before="v18", bound=9, touches="MultiHeadAttention",
-        label="GQA",
+        "modern/babygpt_v19_kv_cache.py", MODERN, "KV cache，写完就停", before="v18", bound=34,
+        touches="BabyGPT Block MultiHeadAttention generate rotate", same_as="v18", measured=False,
     ),
     Script(
-        "modern/babygpt_v20_tied.py", MODERN, "嵌入和 lm_head 共用", before="v19", bound=2, touches="BabyGPT",
+        "modern/babygpt_v20_gqa.py", MODERN, "几个头共用一份 k、v", before="v19", bound=13,
+        touches="MultiHeadAttention", label="GQA",
+    ),
+    Script(
+        "modern/babygpt_v21_tied.py", MODERN, "嵌入和 lm_head 共用", before="v20", bound=2, touches="BabyGPT",
         page=True, label="共用词表",
     ),
     Script(
-        "modern/babygpt_v21_muon.py", MODERN, "Muon 优化器", before="v20", bound=21, touches="orthogonalize training",
+        "modern/babygpt_v22_muon.py", MODERN, "Muon 优化器", before="v21", bound=21, touches="orthogonalize training",
         page=True, label="Muon",
     ),
     Script(
-        "modern/babygpt_v22_kv_cache.py", MODERN, "KV cache，写完就停", before="v21", bound=34,
-        touches="BabyGPT Block MultiHeadAttention generate rotate", same_as="v21", measured=False,
-    ),
-    Script(
         "modern/babygpt_v23_ddp.py", MODERN, "数据并行，bf16，compile", before="v22", bound=22,
-        touches="sampling training", same_as="v21", measured=False,
+        touches="sampling training", same_as="v22", measured=False, side=True,
     ),
     Script(
-        "modern/babygpt_v24_base.py", MODERN, "真跑一回，存下 base.pth", before="v23", bound=25, touches="training",
+        "modern/babygpt_v24_base.py", MODERN, "真跑一回，存下 base.pth", before="v22", bound=25, touches="training",
         saves="base.pth", page=True, label="底座", shown=(STAGES, SAMPLES, RUNG),
     ),
     Script(

@@ -46,19 +46,18 @@ def qwen3(config, vocab_size, weights):
     """
     import transformers
 
-    hidden_size = weights["blocks.0.feed_forward.up.weight"].shape[0]
     theirs = transformers.Qwen3ForCausalLM(
         transformers.Qwen3Config(
             vocab_size=vocab_size,
             hidden_size=config["n_embed"],
-            intermediate_size=hidden_size,
+            intermediate_size=weights["blocks.0.feed_forward.up.weight"].shape[0],
             num_hidden_layers=config["n_layer"],
             num_attention_heads=config["n_head"],
-            num_key_value_heads=config["n_kv_head"],
-            head_dim=config["n_embed"] // config["n_head"],
-            rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+            num_key_value_heads=config.get("n_kv_head", config["n_head"]),
+            head_dim=weights["blocks.0.attention.q_norm.weight"].shape[0],
+            rope_parameters={"rope_type": "default", "rope_theta": float(config.get("rope_theta", 10000))},
             rms_norm_eps=1e-6,
-            tie_word_embeddings=True,
+            tie_word_embeddings=torch.equal(weights["lm_head.weight"], weights["token_embedding.weight"]),
             max_position_embeddings=config["block_size"],
             attention_bias=False,
             bos_token_id=None,

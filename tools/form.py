@@ -40,7 +40,7 @@ from course import TRAIN, corpus
 TUNES, SAMPLES = 20, 20
 MAX_NEW_TOKENS = 200  # 这 20 个词牌里，训练集最长的一首 168 字，连标点和换行
 USUAL = 1e-4  # 占训练集韵脚的这么多，才算常用的韵字
-SIZES = ("block_size", "n_embed", "n_head", "n_kv_head", "n_layer")  # 存权重时，连这些一起存
+SIZES = ("block_size", "n_embed", "n_head", "n_kv_head", "head_size", "n_layer", "rope_theta")  # 存权重时，连这些一起存
 CHUNK = 20  # 每写这么多字看一次，写完了的不再往下写
 
 

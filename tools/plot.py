@@ -172,7 +172,7 @@ def two_losses(before, last):
         axes.plot(steps[1:], loss[1:], color=color, linewidth=2, label=f"{label} loss，最后 {loss[-1]:.2f}")
     earlier = statistics.mean(run["val_loss"] for run in before[1])
     dashed(axes, earlier, f"{BY_FILE[before[0]].id} 的验证 loss {earlier:.2f}")
-    axes.set(xlabel="训练步数", ylabel="loss（nat/字）", title=f"{BY_FILE[last[0]].id}（CPU 一套）")
+    axes.set(xlabel="训练步数", ylabel="loss（nat/字）", title=BY_FILE[last[0]].id)
     axes.legend(frameon=False)
     return svg(figure)
 

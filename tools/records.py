@@ -12,6 +12,7 @@ import course
 
 DOCS = course.ROOT / "docs"
 RESULTS, ABLATION, ANSWERS = DOCS / "results.json", DOCS / "ablation.json", DOCS / "answers.json"
+SPEEDRUN = DOCS / "speedrun.json"
 TRIED, EMERGE, BENCH, PAGE = DOCS / "tried.json", DOCS / "emerge.json", DOCS / "bench.json", DOCS / "page.json"
 CORES = os.cpu_count()
 

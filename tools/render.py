@@ -21,10 +21,11 @@ import export_page
 import records
 import results
 import runner
+import speedrun
 from course import AFTER, BASELINE, FIRST, MODERN, ROOT, V
 
 TEMPLATES = ROOT / "tools" / "templates"
-EXPECTATION = re.compile(r"预期：\d+ 核 CPU 约 [\d?]+ (?:秒|分钟)，验证 loss 约 [\d.?]+")
+EXPECTATION = re.compile(r"预期：\d+ 核 CPU 约 [\d?]+ (?:秒|分钟)，种子 42 的验证 loss 约 [\d.?]+")
 LINES = 4  # 样文只登头几行
 
 
@@ -75,7 +76,7 @@ def quote(text, lines=LINES):
 
 
 def setting(name, key):
-    """脚本（短名）“超参数”那一段里 key 的值：CPU 一套的（最后一次赋的）；不是字面值就抛 ValueError。"""
+    """脚本（短名）“超参数”那一段里 key 的值；不是字面值就抛 ValueError。"""
     settings = re.split(runner.SETTINGS, course.source(course.script(name).file), maxsplit=1)[2].split(
         "\n# ----------", 1
     )[0]
@@ -91,8 +92,8 @@ class Records:
             records.read(records.ANSWERS),
             records.read(records.ABLATION),
         )
-        self.tried, self.emerge, self.bench, self.page = map(
-            records.read, (records.TRIED, records.EMERGE, records.BENCH, records.PAGE)
+        self.tried, self.emerge, self.bench, self.page, self.speedrun = map(
+            records.read, (records.TRIED, records.EMERGE, records.BENCH, records.PAGE, records.SPEEDRUN)
         )
         self.baselines = self.results.get("baselines", {})
 
@@ -214,6 +215,7 @@ def environment():
         "TWIN": course.TWIN,
         "USE": course.USE,
         "setting": setting,
+        "speedrun_line": speedrun.line,
         "json": json.loads,
         "math": math,
         "FEW": results.FEW,
@@ -265,7 +267,7 @@ def docstring(row, kept):
     """换上“预期”的脚本（源码，str）；没有这句话的，抛 ValueError。"""
     text, count = EXPECTATION.subn("预期：" + results.expectation(kept, row.file), course.source(row.file), count=1)
     if count != 1:
-        raise ValueError("文档字符串里没有“预期：2 核 CPU 约 ? 秒，验证 loss 约 ?”")
+        raise ValueError("文档字符串里没有“预期：2 核 CPU 约 ? 秒，种子 42 的验证 loss 约 ?”")
     return text
 
 

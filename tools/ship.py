@@ -2,25 +2,48 @@
 
 用法：
     python tools/ship.py            # 没有权重，先照脚本训练一遍
+    python tools/ship.py --poem     # 权重不动，只重写 README 头一屏的那首词（种子 42，写一次，不挑）
 
-docs/results.json 的 shipped 里记着它由哪份脚本、哪个指纹的权重压成，和文件的 sha256；过时没有，check.py 说。
+docs/results.json 的 shipped 里记着它由哪份脚本、哪个指纹的权重压成，和文件的 sha256；那首词在 poem 里。过时没有，
+check.py 说。
 """
 
 import argparse
 import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import records
 import results
 import runner
 from course import LAST as SCRIPT
-from course import ROOT
+from course import ROOT, WRITER
 
 FILE = ROOT / "modern" / "write.pth"
+REQUEST = "浣溪沙 藏头 春江花月 韵 江"  # README 头一屏要它写的
 
 
 def record(digest):
     """docs/results.json 里记的（dict）；digest 是文件的 sha256。"""
     return {"script": SCRIPT, "seed": runner.FIRST_SEED, "stamp": runner.stamp(SCRIPT), "sha256": digest}
+
+
+def sealed():
+    """那首词由什么写成（[str, str]）：写词的脚本的指纹，权重的 sha256。"""
+    return [runner.fingerprint(WRITER), hashlib.sha256(FILE.read_bytes()).hexdigest()]
+
+
+def poem():
+    """让写词的脚本用随仓库发的权重写 REQUEST，种子 42 → 记录（dict）；text 是它打印的词。"""
+    with tempfile.TemporaryDirectory() as folder:
+        script = runner.edit(WRITER, Path(folder))
+        runner.link("modern/write.pth", Path(folder))
+        seeded = f"import runpy, torch; torch.manual_seed({runner.FIRST_SEED}); runpy.run_path({str(script)!r})"
+        command = [sys.executable, "-c", seeded]
+        out = subprocess.run(command, input=REQUEST, capture_output=True, encoding="utf-8", check=True).stdout
+    return {"request": REQUEST, "seed": runner.FIRST_SEED, "stamp": sealed(), "text": out.split("\n", 1)[1].strip()}
 
 
 def halved(saved):
@@ -35,26 +58,37 @@ def halved(saved):
 
 def stale(measured):
     """measured（docs/results.json 的内容）里的记录、文件和现在的脚本对不上的：[Stale, …]。"""
-    shipped = measured.get("shipped", {})
+    shipped, found = measured.get("shipped", {}), []
     if shipped.get("stamp") != runner.stamp(SCRIPT):
         reason = f"{SCRIPT} 或它接着学的那几份改了"
     elif not FILE.exists() or hashlib.sha256(FILE.read_bytes()).hexdigest() != shipped["sha256"]:
         reason = "和记录的不一样"
     else:
-        return []
-    return [records.Stale("modern/write.pth", reason, "python tools/ship.py", results.training_seconds(SCRIPT))]
+        reason = ""
+    if reason:
+        seconds = results.training_seconds(SCRIPT)
+        found.append(records.Stale("modern/write.pth", reason, "python tools/ship.py", seconds))
+    elif measured.get("poem", {}).get("stamp") != sealed():
+        reason = "写词的脚本或权重改了"
+        found.append(records.Stale("docs/results.json，poem", reason, "python tools/ship.py --poem", 3))
+    return found
 
 
 def main():
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--poem", action="store_true", help="权重不动，只重写那首词")
+    arguments = parser.parse_args()
     records.need("torch")
-    import torch
-
-    torch.save(halved(torch.load(runner.finish(runner.weights, SCRIPT), weights_only=True)), FILE)
     measured = results.load()
-    measured["shipped"] = record(hashlib.sha256(FILE.read_bytes()).hexdigest())
+    if not arguments.poem:
+        import torch
+
+        torch.save(halved(torch.load(runner.finish(runner.weights, SCRIPT), weights_only=True)), FILE)
+        measured["shipped"] = record(sealed()[1])
+        print(f"{FILE.relative_to(ROOT)}：{FILE.stat().st_size / 1e6:.1f} MB")
+    measured["poem"] = poem()
     results.save(measured)
-    print(f"{FILE.relative_to(ROOT)}：{FILE.stat().st_size / 1e6:.1f} MB")
+    print(measured["poem"]["text"])
 
 
 if __name__ == "__main__":
