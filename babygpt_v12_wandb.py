@@ -201,7 +201,7 @@ def save(path):  # 写完才换名：中途被杀，旧文件也完好。返回�
     except (OSError, RuntimeError) as error:
         print(f"模型存不到 {path.parent}，请腾出地方，看看让不让写。（{error}）")
     finally:
-        temporary.unlink(missing_ok=True)
+        temporary.exists() and temporary.unlink()
 
 save(temporary) or sys.exit("先解决，再训练。")  # 先试存一次：磁盘满了、文件夹只读，趁早知道
 

@@ -13,7 +13,7 @@ export default defineConfig(({ mode }) => ({
   define: { __RUNTIME_BYTES__: statSync(runtime).size }, // 服务器压缩过的，响应里没有真的大小
   worker: { format: 'es' },
   test: {
-    include: [mode === 'speed' ? 'tests/speed.ts' : 'tests/*.test.ts'],
+    include: [['speed', 'picture'].includes(mode) ? `tests/${mode}.ts` : 'tests/*.test.ts'],
     globalSetup: 'tests/serve.ts',
     testTimeout: timeout,
     hookTimeout: timeout,

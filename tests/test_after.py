@@ -21,7 +21,7 @@ ALL = course.files(AFTER)
 def prepared(file, folder, checkpoints, **hyper):
     """同 helpers.prepared；小模型一首也写不合律，DPO 就改成词里有“春”就算好，照样分得出好坏。"""
     script = helpers.prepared(file, folder, checkpoints, **hyper)
-    good = 'return "\\n\\n" in answer and header.split(" ")[0] == tune and shape(body) in shapes[tune]'
+    good = 'return "\\n\\n" in answer and header.split()[:1] == [tune] and shape(body) in shapes[tune]'
     return changed(script, (good, 'return "春" in answer')) if file == V[27] else script
 
 
@@ -71,8 +71,8 @@ class TestBadInput:
         assert "从 v24 起重新运行" in helpers.complaint(prepared(name, tmp_path, checkpoints, corpus=poems() + "㶉"))
 
     def test_settings(self, name, tmp_path, checkpoints):
-        for key, value in dict(max_iters=-1, batch_size=0, block_size="8", prompts=[], train_data_ratio=90).items():
-            assert f"{key} = {value!r}" in helpers.complaint(prepared(name, tmp_path, checkpoints, **{key: value}))
+        for key, value in dict(batch_size=0, prompts="春", train_data_ratio=90).items():
+            assert key in helpers.complaint(prepared(name, tmp_path, checkpoints, **{key: value}))
         assert "😀" in helpers.complaint(prepared(name, tmp_path, checkpoints, prompts=["〈😀〉"]))
 
     def test_no_room_to_learn(self, name, tmp_path, checkpoints):
@@ -227,7 +227,7 @@ class TestLora:
         assert "只学其中" in namespace["stdout"]
 
     def test_unknown_poet(self, tmp_path, checkpoints):
-        with pytest.raises(SystemExit, match="篇太少"):
+        with pytest.raises(SystemExit, match="要几百篇"):
             helpers.load(prepared(V[26], tmp_path, checkpoints, poet="李白"))
 
 
@@ -325,7 +325,7 @@ class TestGrpo:
         return helpers.load(
             changed(
                 prepared(V[28], tmp_path, checkpoints, **hyper),
-                ('(header.split(" ")[0] == tune) * right / max(1, len(lengths)) + judge(tune, answer)', reward),
+                ('(header.split()[:1] == [tune]) * right / max(1, len(lengths)) + judge(tune, answer)', reward),
                 ("        loss.backward()\n", "        loss.backward()\n        seen.append((rewards, advantages))\n"),
                 (step, f"    gradients.append([p.grad.clone() for p in model.parameters()])\n{step}"),
                 ("best, best_form = None", "seen, gradients = [], []\nbest, best_form = None"),
@@ -509,11 +509,9 @@ def test_learning_rate_too_high_is_one_sentence(name, tmp_path, checkpoints):
     assert "learning_rate 太大" in helpers.complaint(script)
 
 
-@pytest.mark.parametrize("number, setting", [(28, "group_size"), (29, "group_size"), (29, "rhyme_iters")])
-def test_own_settings_are_checked(number, setting, tmp_path, checkpoints):
-    for value in (-1 if setting == "rhyme_iters" else 1, 8.0, "16"):
-        message = helpers.complaint(prepared(V[number], tmp_path, checkpoints, **{setting: value}))
-        assert message.startswith(f"{setting} = {value!r} 不行")
+@pytest.mark.parametrize("number", [28, 29])
+def test_a_group_needs_two(number, tmp_path, checkpoints):
+    assert "group_size" in helpers.complaint(prepared(V[number], tmp_path, checkpoints, group_size=1))
 
 
 def test_may_skip_the_rhymes(version):

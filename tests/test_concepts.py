@@ -1,6 +1,7 @@
 """每一版的概念，用行为来证明：它看得到什么、看不到什么、多出来的那一块做了什么。"""
 
 import ast
+import re
 import copy
 import math
 
@@ -399,12 +400,12 @@ def test_v11_schedule(loaded):
     assert early == pytest.approx(1e-3 * 0.5 * 0.5 * (1 + math.cos(math.pi * 49 / 50)))
 
 
-def test_v11_gpu_preset():
-    tree = ast.parse(course.source(V[11]))
-    presets = next(n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "device == 'cuda'")
-    branches = presets.body, presets.orelse
-    gpu, cpu = ({n.targets[0].id: ast.literal_eval(n.value) for n in branch} for branch in branches)
-    assert gpu == dict(
-        batch_size=64, block_size=256, n_embed=384, n_head=6, n_layer=6, dropout=0.2, learning_rate=3e-4, max_iters=5000
-    )
-    assert list(cpu) == list(gpu)
+@pytest.mark.parametrize("number", [11, 24])
+def test_the_larger_sizes_in_the_docstring_fit(number):
+    """“试试”里那套大的：照抄就能用，名字都是这份脚本的超参数，头数也配得上。"""
+    source, larger = course.source(V[number]), {}
+    lines = re.findall(r"^[a-z_, ]+ = [\d., e-]+$", ast.get_docstring(ast.parse(source)), re.M)
+    exec("\n".join(lines), {}, larger)
+    settings = helpers.section(V[number], "超参数")
+    assert len(lines) == 2 and all(f"\n{name} = " in settings for name in larger)
+    assert larger["n_head"] % larger.get("n_kv_head", 1) == 0 and larger["n_embed"] % larger["n_head"] == 0

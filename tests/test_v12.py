@@ -96,14 +96,9 @@ def test_offline_without_keys_or_stdin(tmp_path):
     assert {k: config[k] for k in hyper} == {k: chosen[k] for k in hyper} and "learning_rate" in config
     printed = helpers.steps(result.stdout)
     assert [row["_step"] for row in history] == [row[0] for row in printed] == [0, 10, 20, 30, 40]
-    for row, (_, _, train, val, speed) in zip(history, printed):
-        assert row["train_loss"] == pytest.approx(train, abs=1e-4)
-        assert row["val_loss"] == pytest.approx(val, abs=1e-4)
-        assert row["tokens_per_s"] == pytest.approx(speed, abs=1)
-        assert row["samples"]["_type"] == "table-file"
-        (file,) = script.parent.glob("wandb/offline-run-*/files/" + row["samples"]["path"])
-        table = json.loads(file.read_text("utf-8"))
-        assert [text[0][:2] for text in table["data"]] == ["春江", "往事"] and {len(t[0]) for t in table["data"]} == {8}
+    assert history[0]["tokens_per_s"] == 0 and all(row["tokens_per_s"] > 0 for row in history[1:])
+    for row, (_, _, train, val, _) in zip(history, printed):
+        assert row["train"] == pytest.approx(train, abs=1e-4) and row["val"] == pytest.approx(val, abs=1e-4)
 
 
 @pytest.mark.slow
@@ -175,7 +170,7 @@ def train(start):
 def test_waiting_for_the_server_is_said(script, train):
     """有钥匙，连不上服务器：几秒之内说在等什么；照它说的按 Ctrl-C，一句话停下。"""
     _, head = train(script, until="WANDB_MODE=offline", WANDB_API_KEY="0" * 40, WANDB_BASE_URL="http://127.0.0.1:9")
-    assert "正在等 wandb 的服务器" in head
+    assert "online 要等服务器" in head
 
 
 @pytest.fixture
@@ -218,6 +213,21 @@ def test_a_login_is_respected(script, wandb_mode, mode, logged_in, expected):
 def test_ctrl_c_while_waiting_is_one_sentence(script, wandb_mode):
     wandb_mode("online", True, KeyboardInterrupt())
     assert helpers.complaint(script).startswith("wandb 启动失败：没等到服务器")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["disabled", "offline"])
+def test_a_user_without_a_home(script, mode):
+    """uid 不在 passwd 里、HOME 也没有：一句话，说该设 HOME；照做就好了。"""
+    site = script.parent / "site"
+    site.mkdir()
+    lost = "import pwd\n\ndef getpwuid(uid):\n    raise KeyError(uid)\n\npwd.getpwuid = getpwuid\n"
+    (site / "sitecustomize.py").write_text(lost)
+    env = {**helpers.environment(WANDB_MODE=mode), "PYTHONPATH": str(site)}
+    homeless = {key: value for key, value in env.items() if key != "HOME"}
+    helpers.assert_one_line(helpers.run(script, script.parent, env=homeless), "home directory", "设 HOME")
+    result = helpers.run(script, script.parent, env={**env, "HOME": str(script.parent)})
+    assert result.returncode == 0 and len(helpers.samples(result.stdout)) == 2
 
 
 @pytest.mark.slow
@@ -346,16 +356,16 @@ exec(compile(source, path, "exec"), {{"__name__": "__main__", "__file__": path}}
 
 # 第三次写（先试写，再是第 10 步、第 20 步）到一半，进程被杀
 KILLED_WHILE_SAVING = """
-import os, pathlib, signal
+import os, signal, torch
 path = {script!r}
-real, calls = pathlib.Path.write_bytes, []
-def write_bytes(self, data):
+real, calls = torch.save, []
+def save(content, target):
     calls.append(1)
-    if len(calls) < 3:
-        return real(self, data)
-    real(self, data[:len(data) // 2])
-    os.kill(os.getpid(), signal.SIGKILL)
-pathlib.Path.write_bytes = write_bytes
+    real(content, target)
+    if len(calls) == 3:
+        os.truncate(target, os.path.getsize(target) // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+torch.save = save
 exec(compile(open(path, encoding="utf-8").read(), path, "exec"), {{"__name__": "__main__", "__file__": path}})
 """
 
@@ -417,42 +427,36 @@ def test_a_full_disk_is_found_before_training(script):
     (script.parent / "model.pth").write_bytes(b"old")
     limit = resource.RLIMIT_FSIZE, (1000, 1000)
     result = helpers.run(script, script.parent, env=OFF, preexec_fn=lambda: resource.setrlimit(*limit))
-    helpers.assert_one_line(result, "模型存不到", "File too large")
-    assert helpers.steps(result.stdout) == [] and (script.parent / "model.pth").read_bytes() == b"old"
+    helpers.assert_one_line(result, "先解决，再训练")
+    assert "模型存不到" in result.stdout and helpers.steps(result.stdout) == [] and (script.parent / "model.pth").read_bytes() == b"old"
     assert not list(script.parent.glob("*.tmp"))
 
 
 def test_a_read_only_folder_is_found_before_training(script, monkeypatch):
-    def refuse(self, *args, **settings):
-        raise OSError(30, "Read-only file system", str(self))
+    def refuse(*args, **settings):
+        raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(torch, "save", refuse)
     monkeypatch.setattr(Path, "unlink", refuse)
-    assert re.match("模型存不到.*Read-only", helpers.complaint(script))
+    assert helpers.complaint(script) == "先解决，再训练。"
 
 
 def test_a_disk_that_fills_up_later_does_not_stop_training(script, monkeypatch):
-    real, calls = Path.write_bytes, []
+    real, calls = torch.save, []
 
-    def write_bytes(self, data):
+    def save(content, target):
         calls.append(1)
-        if len(calls) == 1:
-            return real(self, data)
-        real(self, data[:100])
-        raise OSError(28, "No space left on device", str(self))
-
-    def table(**settings):
-        raise OSError(28, "No space left on device")
-
-    import wandb
+        real(content, target)
+        if len(calls) > 1:
+            os.truncate(target, 100)
+            raise OSError(28, "No space left on device")
 
     (script.parent / "model.pth").write_bytes(b"old")
-    monkeypatch.setattr(Path, "write_bytes", write_bytes)
-    monkeypatch.setattr(wandb, "Table", table)
+    monkeypatch.setattr(torch, "save", save)
     namespace = helpers.load(script)
     assert helpers.steps(namespace["stdout"])[-1][0] == SMALL["max_iters"]
-    last = namespace["stdout"].split("取回最好的权重")[1].split("\n")[0]
-    assert "没存成" in last and "No space left" in last
+    last = namespace["stdout"].split(f"step {SMALL['max_iters']:5d}")[1]
+    assert "模型存不到" in last and "No space left" in last and "取回最好的权重" not in namespace["stdout"]
     assert [len(text) for text in helpers.samples(namespace["stdout"])] == [8, 8]
     assert (script.parent / "model.pth").read_bytes() == b"old" and not list(script.parent.glob("*.tmp"))
 
@@ -477,17 +481,8 @@ def test_keeps_the_weights_of_the_best_val_loss(script):
     assert "验证 loss 3.0000" in namespace["stdout"]
 
 
-def test_sampling_in_mid_training_changes_nothing(loaded):
-    """途中采样再多，训练也和不采样的 v11 一样，一位不差。"""
+def test_saving_and_logging_change_nothing(loaded):
+    """存得再勤，训练也和 v11 一样，一位不差。"""
     hyper = dict(max_iters=30, eval_interval=5, dropout=0.1)
     a, b = loaded(V[11], **hyper), loaded(V[12], **hyper)
     assert helpers.losses(a) == helpers.losses(b)
-
-
-def test_sample_restores_mode_and_random_state(loaded):
-    namespace = loaded(V[12], dropout=0.1)
-    namespace["model"].train()
-    state = torch.get_rng_state()
-    texts = namespace["sample"]()
-    assert torch.equal(torch.get_rng_state(), state) and namespace["model"].training
-    assert [text[:2] for text in texts] == ["春江", "往事"]

@@ -308,7 +308,9 @@ def pictures(faults=None):
                 "frontier": lambda: plot.frontier(
                     kept.tried["after"], reached(kept), kept.answer("v28", "加上押韵")["form"]
                 ),
-                "ablation": lambda: plot.ablation({file: kept.ablated(file)[1:] for file in kept.ablation}),
+                "ablation": lambda: plot.ablation(
+                    {file: kept.ablated(file)[1:] for file in kept.ablation if course.BY_FILE[file].part == FIRST}
+                ),
                 "spread": lambda: plot.spread(
                     {label: json.loads(kept.notes(*one))["spread"] for label, one in spread.items()}
                 ),
