@@ -4,7 +4,7 @@
       结尾停得稳。为什么要预热：AdamW 的步子是照以前的梯度估出来的，开头没几个梯度，估不准，先别迈大步。
 运行：python babygpt_v11_hyper_params.py；预期：2 核 CPU 约 6 分钟，种子 42 的验证 loss 约 4.16。
 看什么：题行、断句、篇与篇之间的空行，都是自己学会的；句数和每句的字数，还不合词牌。
-试试：去掉学习率那三行，最后的 loss 会差多少？用 v10 的那些数，只加上这三行呢？有 GPU，换套大的（没量过）：
+试试：去掉学习率那三行，最后的 loss 会差多少？用 v10 的那些数，只加上这三行呢？有 GPU，可换成（没量过）：
 batch_size, block_size, n_embed, n_head, n_layer = 64, 256, 384, 6, 6
 dropout, learning_rate, max_iters = 0.2, 3e-4, 5000
 自测：第 50 步（step = 50）和第 2400 步的学习率各是多少？答案在 docs/answers.md。
@@ -32,7 +32,7 @@ block_size = 64  # T：每段多长；从 v3 起，也是模型最多能看多�
 n_embed = 128  # C：每个字用多少个数来表示
 n_head = 4  # 注意力头的个数
 n_layer = 4  # Block 叠几层
-dropout = 0.0  # 学得还不到过拟合，用不着
+dropout = 0.0  # 训练时随机把多大比例的数置 0；学得还不到过拟合，用不着
 learning_rate = 5e-3  # 有预热、有衰减，敢比 v10 大
 max_iters = 4800  # 训练多少步
 eval_interval = 500  # 每隔多少步评估一次
@@ -87,7 +87,7 @@ class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头
         # 除回去，免得有的分太大，softmax 只盯一个字
         weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
         weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))  # -inf 经过 softmax 就是 0，(B, T, T)
-        weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1
+        weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1，(B, T, T)
         weights = self.dropout(weights)  # 随机丢掉一些，其余放大 1 / (1 - dropout) 倍：一行之和只是平均为 1
         return weights @ v  # (B, T, T) @ (B, T, hs) -> (B, T, hs)
 
@@ -192,7 +192,7 @@ for step in range(max_iters + 1):
         break
     warmup = min(1, (step + 1) / 100)  # 头 100 步由慢到快，先别急着迈大步
     decay = 0.5 * (1 + math.cos(math.pi * step / max_iters))  # 再沿余弦曲线慢慢减到 0，好停在谷底
-    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay
+    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay  # 优化器走一步时，从这里读学习率
     starts = torch.randint(len(train_data) - block_size, (batch_size,), device=device)  # (B,)
     x, y = get_batch(train_data, starts)  # (B, T), (B, T)
     logits, loss = model(x, y)  # (B, T, V), ()

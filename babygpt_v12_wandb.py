@@ -3,7 +3,7 @@
 改动：wandb 记下超参数、loss、速度；验证 loss 每创新低，就存一次 model.pth，最后用最好的那份采样。
       没有账号也能跑：没登录就自动离线，只记在 ./wandb/ 里（docs/wandb.md）。
 运行：python babygpt_v12_wandb.py；预期：训练和 v11 一模一样，loss 也一样。
-看什么：按一下 Ctrl-C 会走完手头这一步，照样保存、采样；重跑会覆盖 model.pth，想留着上次的，先改个名。
+看什么：按一下 Ctrl-C 会走完手头这一步，照样保存、采样；重跑会覆盖 model.pth，刚开始就按也会。
 试试：接着运行 python babygpt_sample_with_kvcache.py，用存下的模型写你自己的开头。
 自测：model.pth 有多大？先由参数个数估（每个数 4 字节），再看文件。答案在 docs/answers.md。
 """
@@ -24,9 +24,9 @@ torch.set_float32_matmul_precision("high")  # 较新的 GPU 用 TF32（少几位
 if hasattr(sys.stdout, "reconfigure"):
     sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
 
-def print(*args, flush=True):  # 打印不出来也接着训练：| head 看够就走，| tee 会被 Ctrl-C 打断，别赔上模型
+def print(*args, flush=True, **settings):  # 打印不出来也接着训练：| head、被打断的 | tee，别赔上模型
     try:
-        builtins.print(*args, flush=flush)
+        builtins.print(*args, flush=flush, **settings)
     except OSError:
         sys.stdout = None  # 往后的都不打印了
 
@@ -39,7 +39,7 @@ block_size = 64  # T：每段多长；从 v3 起，也是模型最多能看多�
 n_embed = 128  # C：每个字用多少个数来表示
 n_head = 4  # 注意力头的个数
 n_layer = 4  # Block 叠几层
-dropout = 0.0  # 学得还不到过拟合，用不着
+dropout = 0.0  # 训练时随机把多大比例的数置 0；学得还不到过拟合，用不着
 learning_rate = 5e-3  # 有预热、有衰减，敢比 v10 大
 max_iters = 4800  # 训练多少步
 eval_interval = 500  # 每隔多少步评估一次
@@ -94,7 +94,7 @@ class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头
         # 除回去，免得有的分太大，softmax 只盯一个字
         weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
         weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))  # -inf 经过 softmax 就是 0，(B, T, T)
-        weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1
+        weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1，(B, T, T)
         weights = self.dropout(weights)  # 随机丢掉一些，其余放大 1 / (1 - dropout) 倍：一行之和只是平均为 1
         return weights @ v  # (B, T, T) @ (B, T, hs) -> (B, T, hs)
 
@@ -205,6 +205,7 @@ def save(path):  # 写完才换名：中途被杀，旧文件也完好。返回�
 
 save(temporary) or sys.exit("先解决，再训练。")  # 先试存一次：磁盘满了、文件夹只读，趁早知道
 
+# 启动 wandb：定好 online、offline 还是 disabled，出错就说清楚
 try:
     import wandb
     os.environ.update({k: v.strip() for k, v in os.environ.items() if k == "WANDB_MODE"})  # cmd 会多带空格
@@ -242,7 +243,7 @@ for step in range(max_iters + 1):
         break
     warmup = min(1, (step + 1) / 100)  # 头 100 步由慢到快，先别急着迈大步
     decay = 0.5 * (1 + math.cos(math.pi * step / max_iters))  # 再沿余弦曲线慢慢减到 0，好停在谷底
-    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay
+    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay  # 优化器走一步时，从这里读学习率
     starts = torch.randint(len(train_data) - block_size, (batch_size,), device=device)  # (B,)
     x, y = get_batch(train_data, starts)  # (B, T), (B, T)
     logits, loss = model(x, y)  # (B, T, V), ()

@@ -1,6 +1,6 @@
 """v3：自注意力。每个字第一次看得见前面的字，按相关程度取来它们的信息。
 
-改动：多了 Head：query（我在找什么）点乘 key（我是什么）得到相关程度，softmax 成权重，对 value 加权求和。
+改动：多了 Head：query（我在找什么）和 key（我是什么）的点积是相关程度，softmax 成权重，对 value 加权求和。
       也就是 pytorch_5min.py 里下三角的加权平均，只是权重由字和字算出来，query、key 的参数是学来的。
       求和不分先后：没有 v2 的位置编码，看到的只是一袋字，前面的字谁先谁后都一样。
 运行：python babygpt_v3_self_attention.py；预期：2 核 CPU 约 55 秒，种子 42 的验证 loss 约 4.94。
@@ -86,7 +86,7 @@ class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头
         # 除回去，免得有的分太大，softmax 只盯一个字
         weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
         weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))  # -inf 经过 softmax 就是 0，(B, T, T)
-        weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1
+        weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1，(B, T, T)
         return weights @ v  # (B, T, T) @ (B, T, hs) -> (B, T, hs)
 
 class BabyGPT(nn.Module):

@@ -2,11 +2,11 @@
 
 改动：MultiHeadAttention 和 FeedForward 收进 Block，叠 n_layer 次。这就是“深度”学习的深度。
 运行：python babygpt_v6_block.py；预期：2 核 CPU 约 105 秒，种子 42 的验证 loss 约 6.21。
-      比 v5 差得多，和只数字频的 6.19 差不多。不是写错了：没有残差，信息只有一条路，一处断了就全断。
+      比 v5 差得多，和只数字频的 6.19 差不多。不是写错了：没有残差（v7），信息只有一条路，一处断了就全断。
 看什么：路一开始就窄：过三层，各字的差别（每一维在各字之间的标准差）从 1.37 缩到 0.06、0.007、0.001，
-      因为 nn.Linear 的初始值偏小，注意力又把各字往一处平均。学到后来，路断了：顶上一层的 ReLU 全都输出 0，
-      所有的字成了一个样，传回去的梯度也是 0，再也救不回来（图在 docs/spread.svg）。下一版只改两行，就接上了。
-试试：n_layer 改成 2；learning_rate 改成 1e-3；或者给 nn.Linear 换上不缩小的初始值（怎样写见答案）。
+      因为 nn.Linear 的初始值偏小，注意力又把各字往一处平均。学到后来，路断了：
+      顶上一层的 ReLU 全都输出 0，所有的字成了一个样，传回去的梯度也是 0，再也救不回来（图在 docs/spread.svg）。
+试试：n_layer 改成 2；learning_rate 改成 1e-3；给 nn.Linear 换上不缩小的初始值（写法见答案），救得回来吗？
 自测：先跑 v5，记下最后的 loss。n_layer 改成 1，v6 最后的 loss 会是多少？猜完再跑。答案在 docs/answers.md。
 """
 import math
@@ -84,7 +84,7 @@ class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头
         # 除回去，免得有的分太大，softmax 只盯一个字
         weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
         weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))  # -inf 经过 softmax 就是 0，(B, T, T)
-        weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1
+        weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1，(B, T, T)
         return weights @ v  # (B, T, T) @ (B, T, hs) -> (B, T, hs)
 
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来

@@ -4,7 +4,7 @@
 运行：python pytorch_5min.py（几秒钟）。第一次用 PyTorch 的，读张量版的二元模型之前先看这份。
 预期：w 学到 2 附近，b 学到 1 附近，loss 降到约 0.007（那是数据里掺的噪声，谁也消不掉）。
 试试：learning_rate 改成 0.001（太慢）或 2.0（飞了）；把 y 改成别的直线。
-自测：“梯度”一节里，w 若从 4.0 出发走一步，到哪里？先用笔算，再改 w 的初值跑一遍。答案在 docs/answers.md。
+自测：“梯度”一节里，w 若从 4.0 出发走一步，到哪里？先用笔算，再改 w、v 的初值跑一遍。答案在 docs/answers.md。
 """
 import sys
 
@@ -17,9 +17,10 @@ if hasattr(sys.stdout, "reconfigure"):
     sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
 
 # ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
+# 有 NVIDIA 显卡用 cuda，苹果芯片用 mps，都没有就用 CPU
 device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-learning_rate = 0.1
-max_iters = 200
+learning_rate = 0.1  # 每一步迈多大
+max_iters = 200  # 走多少步
 
 # ---------- 张量：可以整块运算的多维数组；形状就是每一维有多长 ----------
 table = torch.tensor([[0.0, 0.5], [1.0, 1.5], [2.0, 2.5]])  # (3, 2)，三个字，每个字两个数
@@ -34,7 +35,7 @@ print("广播", index.tolist())
 print("拼接", tuple(torch.cat([x, x], dim=-1).shape))  # 两个 (2, 4, 2) 沿最后一维 -> (2, 4, 4)
 print("压平", tuple(idx.flatten().shape), tuple(x.flatten(0, 1).shape))  # (2, 4) -> (8,)；(2, 4, 2) -> (8, 2)
 scores = x @ x.transpose(-2, -1)  # 矩阵乘法只管最后两维，前面的各算各的：(2, 4, 2) @ (2, 2, 4) -> (2, 4, 4)
-print("一批矩阵乘法", tuple(scores.shape))
+print("一批矩阵乘法", tuple(scores.shape))  # 第 t 行第 s 列：第 t、s 两个字的点积（对应的数相乘再相加）
 
 weights = torch.ones(4, 4).tril()  # tril：只留下三角，第 t 行只有自己和左边的，(4, 4)
 weights = weights / weights.sum(dim=-1, keepdim=True)  # 每一行加起来是 1，(4, 4) / (4, 1)
@@ -48,7 +49,7 @@ print("softmax", [round(p, 3) for p in probs.tolist()], "，-ln p =", round(loss
 loss = F.cross_entropy(logits[None], torch.tensor([1]))  # 同样的事一步到位，(1, 5), (1,) -> ()
 print("F.cross_entropy（交叉熵）", round(loss.item(), 4))
 
-# ---------- 梯度：每个参数的导数排在一起；导数是参数变大一点点，loss 变它的几倍 ----------
+# ---------- 梯度：每个参数（要学的数）的导数排在一起；导数是参数变大一点点，loss 变它的几倍 ----------
 w = torch.tensor([3.0], requires_grad=True)  # (1,)，要 PyTorch 记账，好求导
 v = torch.tensor([3.0], requires_grad=True)  # (1,)，和 w 一样，留给 SGD
 loss = ((w * 2 - 10) ** 2 + (v * 2 - 10) ** 2).sum()  # (1,) -> ()

@@ -1,10 +1,10 @@
 """v13：整首。每段都从一首词的头一个字读起：先看见词牌，才谈得上守它的格律。
 
-改动：v11 换一套小的数（到 v22 都用它），去掉 Dropout：学不到一遍，还谈不上过拟合。训练和考试的
-      每一段，都从一首的开头读起，读满 T 个字，读完一首接着读下一首：补齐到一样长，算力就花在空白上了。
+改动：v11 换一套数（到 v22 都用它）：步数是三分之一，T 加倍，头多一倍；去掉 Dropout：学不到一遍，还谈不上
+      过拟合。训练和考试的每一段，都从一首的开头读起，读满 T 个字，读完一首接着读下一首（补空白也费算力）。
       超过 T 个字的词，后面的字没学过；考题换了，打印的 loss 不能和 v1–v11 直接比。
 运行：python modern/babygpt_v13_whole_poems.py；预期：2 核 CPU 约 140 秒，种子 42 的验证 loss 约 4.60。
-看什么：样文的句长还是不合词牌。位置的向量各学各的：在第 20 位学到的“逗号后第 5 个字”，第 47 位用不上。
+看什么：样文的句长还是不合词牌，多半怪位置的向量各学各的：在第 20 位学到的“逗号后第 5 个字”，第 47 位用不上。
 试试：只改训练那一处，换回 v11 的随便从哪儿读起，验证 loss 差多少？
 自测：一首浣溪沙连题目、空行约 62 个字；若首首如此，T = 128 的一段里读到第几首？答案在 docs/answers.md。
 """
@@ -66,7 +66,7 @@ data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
 n_train = int(len(text) * train_data_ratio)
 train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
 assert min(len(train_data), len(val_data)) > block_size, "文本太短，或 train_data_ratio 不在 0 和 1 之间"
-# 各首从第几个字起，两个 (首数,)
+# 各首（空行之后、还够读一段的）从第几个字起，两个 (首数,)
 poem_starts = {split: torch.tensor([i + 2 for i in range(len(s) - block_size - 2) if s[i:i + 2] == "\n\n"],
                device=device) for split, s in [("train", text[:n_train]), ("val", text[n_train:])]}
 found, whole = text.count("\n\n"), sum("\n" in poem for poem in text.split("\n\n"))
@@ -92,7 +92,7 @@ class Head(nn.Module):  # 一个因果（只看自己和左边）自注意力头
         # 除回去，免得有的分太大，softmax 只盯一个字
         weights = q @ k.transpose(-2, -1) / k.shape[-1] ** 0.5  # (B, T, hs) @ (B, hs, T) -> (B, T, T)
         weights = weights.masked_fill(self.mask[:T, :T], float("-inf"))  # -inf 经过 softmax 就是 0，(B, T, T)
-        weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1
+        weights = F.softmax(weights, dim=-1)  # 每一行加起来是 1，(B, T, T)
         return weights @ v  # (B, T, T) @ (B, T, hs) -> (B, T, hs)
 
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来
@@ -164,7 +164,7 @@ def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_siz
     return data[index], data[index + 1]  # (B, T), (B, T)
 
 @torch.no_grad()  # 只打分，不学习，不用记账求梯度
-def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：哪一版、哪一步的 loss，都能直接比
+def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：T 不变的几版，哪一步的 loss，都能直接比
     losses = {}
     model.eval()  # 这一版没有 Dropout，eval、train 没有差别；留着是规矩，哪天加回来不会忘
     for split, data in [("train", train_data), ("val", val_data)]:
@@ -186,7 +186,7 @@ for step in range(max_iters + 1):
     if step % eval_interval == 0 or step == max_iters:
         losses = estimate_loss()
         assert math.isfinite(losses["train"]), "loss 成了 nan 或 inf，多半是 learning_rate 太大，请改小"
-        elapsed = time.perf_counter() - start_time  # 评估的工夫也算在内
+        elapsed = time.perf_counter() - start_time  # 评估的工夫也算在内；一个字就是一个 token
         speed = f" | {step * batch_size * block_size / elapsed:,.0f} tokens/s" if step else ""
         left = f"，还需 {elapsed / step * (max_iters - step):.0f} 秒" if step else ""
         print(f"step {step:5d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
@@ -195,7 +195,7 @@ for step in range(max_iters + 1):
         break
     warmup = min(1, (step + 1) / 100)  # 头 100 步由慢到快，先别急着迈大步
     decay = 0.5 * (1 + math.cos(math.pi * step / max_iters))  # 再沿余弦曲线慢慢减到 0，好停在谷底
-    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay
+    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay  # 优化器走一步时，从这里读学习率
     # 抽 B 首，从各自的头一个字起，(B,)
     starts = poem_starts["train"][torch.randint(len(poem_starts["train"]), (batch_size,), device=device)]
     x, y = get_batch(train_data, starts)  # (B, T), (B, T)

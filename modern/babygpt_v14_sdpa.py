@@ -2,9 +2,9 @@
 
 改动：F.scaled_dot_product_attention 做的就是 v3 那几行，合成一步，(T, T) 的权重不必一遍遍写进内存再读出来。
       query、key、value 各是 n_head 个头的矩阵上下叠成的一个，算完再按头切开：单是这样，快不了多少。
-      较新的 NVIDIA GPU 上用 16 位的数（v23），它才是 FlashAttention（Dao 等，2022）；别处是别的算法。
+      较新的 NVIDIA GPU 上用 16 位的数（v23），用的才是 FlashAttention（Dao 等，2022）；CPU 上也分块。
 运行：python modern/babygpt_v14_sdpa.py；预期：2 核 CPU 约 105 秒，种子 42 的验证 loss 约 4.60。
-看什么：tokens/s 比 v13 快；loss 差不多（初始随机数的次序不同）。把 v13 的权重叠起来搬过来，输出只差舍入误差。
+看什么：tokens/s 比 v13 快；loss 差不多（初始随机数的次序不同）：v13 的权重搬来，输出只差舍入误差。
 试试：把 block_size 改成 512、batch_size 改成 2，两版各跑 100 步，快慢差多少？
 自测：is_causal=True 去掉会怎样？先猜训练 loss，再试。答案在 docs/answers.md。
 """
@@ -66,7 +66,7 @@ data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
 n_train = int(len(text) * train_data_ratio)
 train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
 assert min(len(train_data), len(val_data)) > block_size, "文本太短，或 train_data_ratio 不在 0 和 1 之间"
-# 各首从第几个字起，两个 (首数,)
+# 各首（空行之后、还够读一段的）从第几个字起，两个 (首数,)
 poem_starts = {split: torch.tensor([i + 2 for i in range(len(s) - block_size - 2) if s[i:i + 2] == "\n\n"],
                device=device) for split, s in [("train", text[:n_train]), ("val", text[n_train:])]}
 found, whole = text.count("\n\n"), sum("\n" in poem for poem in text.split("\n\n"))
@@ -92,7 +92,7 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_head, T, hs)
         # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里：(B, n_head, T, hs)
         x = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.proj(x.transpose(1, 2).reshape(B, T, -1))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
+        return self.proj(x.transpose(1, 2).reshape(B, T, -1))  # 拼起各头：-> (B, T, n_head × hs) -> (B, T, C)
 
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
@@ -153,7 +153,7 @@ def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_siz
     return data[index], data[index + 1]  # (B, T), (B, T)
 
 @torch.no_grad()  # 只打分，不学习，不用记账求梯度
-def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：哪一版、哪一步的 loss，都能直接比
+def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：T 不变的几版，哪一步的 loss，都能直接比
     losses = {}
     model.eval()  # 这一版没有 Dropout，eval、train 没有差别；留着是规矩，哪天加回来不会忘
     for split, data in [("train", train_data), ("val", val_data)]:
@@ -175,7 +175,7 @@ for step in range(max_iters + 1):
     if step % eval_interval == 0 or step == max_iters:
         losses = estimate_loss()
         assert math.isfinite(losses["train"]), "loss 成了 nan 或 inf，多半是 learning_rate 太大，请改小"
-        elapsed = time.perf_counter() - start_time  # 评估的工夫也算在内
+        elapsed = time.perf_counter() - start_time  # 评估的工夫也算在内；一个字就是一个 token
         speed = f" | {step * batch_size * block_size / elapsed:,.0f} tokens/s" if step else ""
         left = f"，还需 {elapsed / step * (max_iters - step):.0f} 秒" if step else ""
         print(f"step {step:5d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
@@ -184,7 +184,7 @@ for step in range(max_iters + 1):
         break
     warmup = min(1, (step + 1) / 100)  # 头 100 步由慢到快，先别急着迈大步
     decay = 0.5 * (1 + math.cos(math.pi * step / max_iters))  # 再沿余弦曲线慢慢减到 0，好停在谷底
-    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay
+    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay  # 优化器走一步时，从这里读学习率
     # 抽 B 首，从各自的头一个字起，(B,)
     starts = poem_starts["train"][torch.randint(len(poem_starts["train"]), (batch_size,), device=device)]
     x, y = get_batch(train_data, starts)  # (B, T), (B, T)

@@ -1,7 +1,7 @@
 """v22：Muon。矩阵的每一步，朝所有方向都迈得一样大，而不只顾梯度最大的那几个方向。
 
 改动：Block 里的矩阵交给 Muon，其余还是 AdamW。Muon 把动量（也是矩阵）“正交化”：奇异值（矩阵在各个方向上
-      放大几倍）都拉到 1 上下，只用矩阵乘法就能算出来。torch.optim.Muon 固定用 16 位的数，不少笔记本的 CPU
+      放大几倍）都拉到 1 上下，只用矩阵乘法就能算出来。torch.optim.Muon 固定用 16 位的数，只有 AVX2 的 CPU
       算它慢二十倍，所以自己写。出处：Keller Jordan 等的博客（2024）；Liu 等（arXiv:2502.16982）。
 运行：python modern/babygpt_v22_muon.py；预期：2 核 CPU 约 145 秒，种子 42 的验证 loss 约 4.05。
 看什么：梯度 [[3, 1], [1, 1]] 的奇异值是 3.41、0.59，orthogonalize 之后是 1.04、0.71：差不多大了。
@@ -34,7 +34,7 @@ n_head = 8  # 注意力头的个数：有几份 q
 n_kv_head = 4  # 有几份 k 和 v，每份由 n_head / n_kv_head 个头共用
 head_size = 16  # 简写 hs：每个头的 q、k、v 多宽；n_head × hs 不必等于 n_embed
 n_layer = 4  # Block 叠几层
-rope_theta = 10000  # 最慢的一对，转一圈大约要 2π × 这么多个字
+rope_theta = 10000  # 越大，慢的几对转得越慢；窗口越长，要越大
 learning_rate = 5e-3  # 有预热、有衰减，敢比 v10 大
 muon_learning_rate = 0.01  # Block 里的矩阵走的步子
 max_iters = 1600  # 训练多少步
@@ -70,7 +70,7 @@ data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
 n_train = int(len(text) * train_data_ratio)
 train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
 assert min(len(train_data), len(val_data)) > block_size, "文本太短，或 train_data_ratio 不在 0 和 1 之间"
-# 各首从第几个字起，两个 (首数,)
+# 各首（空行之后、还够读一段的）从第几个字起，两个 (首数,)
 poem_starts = {split: torch.tensor([i + 2 for i in range(len(s) - block_size - 2) if s[i:i + 2] == "\n\n"],
                device=device) for split, s in [("train", text[:n_train]), ("val", text[n_train:])]}
 found, whole = text.count("\n\n"), sum("\n" in poem for poem in text.split("\n\n"))
@@ -86,8 +86,8 @@ angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各�
 def rotate(x, start):  # 第 i 个和第 i + hs/2 个数是平面上的一点，按位置（从 start 数起）绕原点转一个角度
     angle = angles[start:start + x.shape[-2]]  # (T, hs/2)
     cos, sin = angle.cos(), angle.sin()  # (T, hs/2)
-    a, b = x.chunk(2, dim=-1)  # (B, n_head, T, hs) -> 两个 (B, n_head, T, hs/2)
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)  # (B, n_head, T, hs)
+    a, b = x.chunk(2, dim=-1)  # (B, 头数, T, hs) -> 两个 (B, 头数, T, hs/2)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)  # (B, 头数, T, hs)
 
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来；只看自己和左边
     def __init__(self):
@@ -114,7 +114,7 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里；
         # 有前文时，新来的只有 1 个字，全都看得见，不用遮。(B, n_head, T, hs)
         x = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1, enable_gqa=True)
-        return self.proj(x.transpose(1, 2).reshape(B, T, -1))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
+        return self.proj(x.transpose(1, 2).reshape(B, T, -1))  # 拼起各头：-> (B, T, n_head × hs) -> (B, T, C)
 
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
@@ -149,7 +149,7 @@ class BabyGPT(nn.Module):
         self.ln_f = nn.RMSNorm(n_embed, eps=1e-6)  # 残差一路加下来，出口再归一次
         self.lm_head = nn.Linear(n_embed, vocab_size, bias=False)  # 由向量猜下一个字，给每种字打分，(V, C)
         self.lm_head.weight = self.token_embedding.weight  # 同一个张量，两处用
-        nn.init.normal_(self.lm_head.weight, std=0.05)  # 默认的 1 太大：字给自己打的分上百，一上来就错得离谱
+        nn.init.normal_(self.lm_head.weight, std=0.05)  # 默认的 1 太大：字给自己打的分上百；0.05 是试出来的
 
     def forward(self, idx, targets=None, start=None):
         x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
@@ -185,7 +185,7 @@ def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_siz
     return data[index], data[index + 1]  # (B, T), (B, T)
 
 @torch.no_grad()  # 只打分，不学习，不用记账求梯度
-def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：哪一版、哪一步的 loss，都能直接比
+def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：T 不变的几版，哪一步的 loss，都能直接比
     losses = {}
     model.eval()  # 这一版没有 Dropout，eval、train 没有差别；留着是规矩，哪天加回来不会忘
     for split, data in [("train", train_data), ("val", val_data)]:
@@ -218,7 +218,7 @@ for step in range(max_iters + 1):
     if step % eval_interval == 0 or step == max_iters:
         losses = estimate_loss()
         assert math.isfinite(losses["train"]), "loss 成了 nan 或 inf，多半是 learning_rate 太大，请改小"
-        elapsed = time.perf_counter() - start_time  # 评估的工夫也算在内
+        elapsed = time.perf_counter() - start_time  # 评估的工夫也算在内；一个字就是一个 token
         speed = f" | {step * batch_size * block_size / elapsed:,.0f} tokens/s" if step else ""
         left = f"，还需 {elapsed / step * (max_iters - step):.0f} 秒" if step else ""
         print(f"step {step:5d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
@@ -227,7 +227,7 @@ for step in range(max_iters + 1):
         break
     warmup = min(1, (step + 1) / 100)  # 头 100 步由慢到快，先别急着迈大步
     decay = 0.5 * (1 + math.cos(math.pi * step / max_iters))  # 再沿余弦曲线慢慢减到 0，好停在谷底
-    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay
+    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay  # 优化器走一步时，从这里读学习率
     # 抽 B 首，从各自的头一个字起，(B,)
     starts = poem_starts["train"][torch.randint(len(poem_starts["train"]), (batch_size,), device=device)]
     x, y = get_batch(train_data, starts)  # (B, T), (B, T)

@@ -153,8 +153,8 @@ angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各�
 def rotate(x, start):  # 第 i 个和第 i + hs/2 个数是平面上的一点，按位置（从 start 数起）绕原点转一个角度
     angle = angles[start:start + x.shape[-2]]  # (T, hs/2)
     cos, sin = angle.cos(), angle.sin()  # (T, hs/2)
-    a, b = x.chunk(2, dim=-1)  # (B, n_head, T, hs) -> 两个 (B, n_head, T, hs/2)
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)  # (B, n_head, T, hs)
+    a, b = x.chunk(2, dim=-1)  # (B, 头数, T, hs) -> 两个 (B, 头数, T, hs/2)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)  # (B, 头数, T, hs)
 
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来；只看自己和左边
     def __init__(self):
@@ -181,7 +181,7 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里；
         # 有前文时，新来的只有 1 个字，全都看得见，不用遮。(B, n_head, T, hs)
         x = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1, enable_gqa=True)
-        return self.proj(x.transpose(1, 2).reshape(B, T, -1))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
+        return self.proj(x.transpose(1, 2).reshape(B, T, -1))  # 拼起各头：-> (B, T, n_head × hs) -> (B, T, C)
 
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):
@@ -216,7 +216,7 @@ class BabyGPT(nn.Module):
         self.ln_f = nn.RMSNorm(n_embed, eps=1e-6)  # 残差一路加下来，出口再归一次
         self.lm_head = nn.Linear(n_embed, vocab_size, bias=False)  # 由向量猜下一个字，给每种字打分，(V, C)
         self.lm_head.weight = self.token_embedding.weight  # 同一个张量，两处用
-        nn.init.normal_(self.lm_head.weight, std=0.05)  # 默认的 1 太大：字给自己打的分上百，一上来就错得离谱
+        nn.init.normal_(self.lm_head.weight, std=0.05)  # 默认的 1 太大：字给自己打的分上百；0.05 是试出来的
 
     def forward(self, idx, targets=None, start=None):
         x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
@@ -252,7 +252,7 @@ def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_siz
     return data[0, index], data[1, index + 1]  # (B, T), (B, T)
 
 @torch.no_grad()  # 只打分，不学习，不用记账求梯度
-def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：哪一版、哪一步的 loss，都能直接比
+def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：T 不变的几版，哪一步的 loss，都能直接比
     losses = {}
     model.eval()  # 这一版没有 Dropout，eval、train 没有差别；留着是规矩，哪天加回来不会忘
     for split, data in [("train", train_data), ("val", val_data)]:
@@ -391,7 +391,7 @@ for step in range(max_iters + 1):
         break
     warmup = min(1, (step + 1) / 10)  # 头 10 步由慢到快，先别急着迈大步
     decay = 0.5 * (1 + math.cos(math.pi * step / max_iters))  # 再沿余弦曲线慢慢减到 0，好停在谷底
-    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay
+    optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay  # 优化器走一步时，从这里读学习率
     optimizer.zero_grad()
     score, flat, length = 0.0, 0, 0.0
     for k in torch.randperm(len(practised))[:batch_size].tolist():

@@ -106,8 +106,8 @@ angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各�
 def rotate(x, start):  # 第 i 个和第 i + hs/2 个数是平面上的一点，按位置（从 start 数起）绕原点转一个角度
     angle = angles[start:start + x.shape[-2]]  # (T, hs/2)
     cos, sin = angle.cos(), angle.sin()  # (T, hs/2)
-    a, b = x.chunk(2, dim=-1)  # (B, n_head, T, hs) -> 两个 (B, n_head, T, hs/2)
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)  # (B, n_head, T, hs)
+    a, b = x.chunk(2, dim=-1)  # (B, 头数, T, hs) -> 两个 (B, 头数, T, hs/2)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)  # (B, 头数, T, hs)
 
 class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来；只看自己和左边
     def __init__(self):
@@ -134,7 +134,7 @@ class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，�
         # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里；
         # 有前文时，新来的只有 1 个字，全都看得见，不用遮。(B, n_head, T, hs)
         x = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1, enable_gqa=True)
-        return self.proj(x.transpose(1, 2).reshape(B, T, -1))  # 各头拼起来：(B, n_head, T, hs) -> (B, T, C)
+        return self.proj(x.transpose(1, 2).reshape(B, T, -1))  # 拼起各头：-> (B, T, n_head × hs) -> (B, T, C)
 
 class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
     def __init__(self):

@@ -110,7 +110,9 @@ def test_readmes_say_what_to_compare_with():
         if row.number or row.file == course.SAMPLER:
             name = row.file.removeprefix("modern/")
             [line] = [line for line in texts[name != row.file].split("\n") if line.startswith(f"| [`{name}`]({name}) |")]
-            assert line.endswith(f"| {row.before} |") and row.concept in line, row.file
+            before = course.BY_ID[row.before]
+            compared = before.id if before.number else before.path.stem
+            assert line.endswith(f"| {compared} |") and row.concept in line, row.file
 
 
 def test_readme_describes_the_corpus():
