@@ -157,7 +157,7 @@ COURSE = [
         touches="FeedForward Head MultiHeadAttention estimate_loss training", page=True, label="整首",
     ),
     Script(
-        "modern/babygpt_v14_sdpa.py", MODERN, "几个头一次算完（FlashAttention）", before="v13", bound=28,
+        "modern/babygpt_v14_sdpa.py", MODERN, "SDPA：打分到加权求和，一个函数算完", before="v13", bound=28,
         touches="Head MultiHeadAttention", label="SDPA",
     ),
     Script(
