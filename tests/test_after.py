@@ -325,7 +325,7 @@ class TestGrpo:
         return helpers.load(
             changed(
                 prepared(V[28], tmp_path, checkpoints, **hyper),
-                ('(header.split()[:1] == [tune]) * right / max(1, len(lengths)) + judge(tune, answer)', reward),
+                ("(header.split()[:1] == [tune]) * right / max(1, len(lengths)) + judge(tune, answer)", reward),
                 ("        loss.backward()\n", "        loss.backward()\n        seen.append((rewards, advantages))\n"),
                 (step, f"    gradients.append([p.grad.clone() for p in model.parameters()])\n{step}"),
                 ("best, best_form = None", "seen, gradients = [], []\nbest, best_form = None"),

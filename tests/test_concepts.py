@@ -1,9 +1,9 @@
 """每一版的概念，用行为来证明：它看得到什么、看不到什么、多出来的那一块做了什么。"""
 
 import ast
-import re
 import copy
 import math
+import re
 
 import pytest
 import torch

@@ -12,7 +12,7 @@ import measure
 import records
 import results
 import runner
-from course import COURSE, FIRST, ROOT, TWIN, V
+from course import COURSE, ROOT, TWIN, V
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -109,7 +109,9 @@ def test_readmes_say_what_to_compare_with():
     for row in COURSE:
         if row.number or row.file == course.SAMPLER:
             name = row.file.removeprefix("modern/")
-            [line] = [line for line in texts[name != row.file].split("\n") if line.startswith(f"| [`{name}`]({name}) |")]
+            [line] = [
+                line for line in texts[name != row.file].split("\n") if line.startswith(f"| [`{name}`]({name}) |")
+            ]
             before = course.BY_ID[row.before]
             compared = before.id if before.number else before.path.stem
             assert line.endswith(f"| {compared} |") and row.concept in line, row.file

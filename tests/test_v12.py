@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import resource
 import shlex
 import signal
@@ -428,7 +427,11 @@ def test_a_full_disk_is_found_before_training(script):
     limit = resource.RLIMIT_FSIZE, (1000, 1000)
     result = helpers.run(script, script.parent, env=OFF, preexec_fn=lambda: resource.setrlimit(*limit))
     helpers.assert_one_line(result, "先解决，再训练")
-    assert "模型存不到" in result.stdout and helpers.steps(result.stdout) == [] and (script.parent / "model.pth").read_bytes() == b"old"
+    assert (
+        "模型存不到" in result.stdout
+        and helpers.steps(result.stdout) == []
+        and (script.parent / "model.pth").read_bytes() == b"old"
+    )
     assert not list(script.parent.glob("*.tmp"))
 
 

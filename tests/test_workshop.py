@@ -6,8 +6,8 @@ import runpy
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 import pytest
 

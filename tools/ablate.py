@@ -67,14 +67,14 @@ CHANGES = {
                     "torch.randint(len(train_data) - block_size, (batch_size,), device=device)",
                 )
             ]
-        ),
+        )
     },
     V[15]: {
         "位置表从小数起步（标准差 0.02）": change(
             swapped=[
                 (
-                    "        self.blocks = nn.Sequential(",
-                    "        nn.init.normal_(self.position_embedding.weight, std=0.02)\n        self.blocks = nn.Sequential(",
+                    "        self.blocks = ",
+                    "        nn.init.normal_(self.position_embedding.weight, std=0.02)\n        self.blocks = ",
                 )
             ]
         ),
@@ -96,7 +96,9 @@ CHANGES = {
     },
     V[21]: {
         "嵌入的标准差 0.088": change(swapped=[("std=0.05)", "std=0.088)")]),
-        "权重衰减 0.2": change(swapped=[("lr=learning_rate, fused=True", "lr=learning_rate, weight_decay=0.2, fused=True")]),
+        "权重衰减 0.2": change(
+            swapped=[("lr=learning_rate, fused=True", "lr=learning_rate, weight_decay=0.2, fused=True")]
+        ),
     },
     V[22]: {
         "矩阵的权重衰减 0.005": change(swapped=[("1 - 0.1 * pace", "1 - 0.005 * pace")]),

@@ -243,9 +243,7 @@ print(sum(len(t) == 1 for t in transition.values()), len(transition))
         # 接着用存下的 model.pth 跑采样器；采样器改了，这里也跟着过时
         "采样器": change(then=f"import answers\nanswers.sample_beside(model_path, {runner.fingerprint(SAMPLER)!r})")
     },
-    V[13]: {
-        LONG_ROWS: change(block_size=512, batch_size=2, max_iters=100, max_new_tokens=1),
-    },
+    V[13]: {LONG_ROWS: change(block_size=512, batch_size=2, max_iters=100, max_new_tokens=1)},
     V[14]: {
         LONG_ROWS: change(block_size=512, batch_size=2, max_iters=100, max_new_tokens=1),
         "不遮未来": change(swapped=[(", is_causal=True)", ")")]),
@@ -257,7 +255,9 @@ print(sum(len(t) == 1 for t in transition.values()), len(transition))
     },
     V[17]: {
         "relu 的平方": change(swapped=[("F.silu(self.gate(x))", "F.relu(self.gate(x)) ** 2")]),
-        "H = 4C": change(**QUICK, swapped=[("intermediate_size = 8 * n_embed // 3", "intermediate_size = 4 * n_embed")]),
+        "H = 4C": change(
+            **QUICK, swapped=[("intermediate_size = 8 * n_embed // 3", "intermediate_size = 4 * n_embed")]
+        ),
         **{f"learning_rate = {rate}": change(learning_rate=float(rate)) for rate in RATES},
     },
     V[18]: {

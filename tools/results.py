@@ -134,4 +134,6 @@ def expectation(results, file):
     wall = summary(results, file)["wall_s"]
     step = 1 if wall < 10 else 5
     duration = f"{wall / 60:.0f} 分钟" if wall > 240 else f"{step * round(wall / step)} 秒"
-    return f"{cores(results, [file])} 核 CPU 约 {duration}，种子 42 的验证 loss 约 {first(results, file)['val_loss']:.2f}"
+    return (
+        f"{cores(results, [file])} 核 CPU 约 {duration}，种子 42 的验证 loss 约 {first(results, file)['val_loss']:.2f}"
+    )
