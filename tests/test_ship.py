@@ -1,5 +1,6 @@
 """随仓库发的权重：是 16 位的那一份，没有过时；脚本改了要重做，证明了没变的不用。"""
 
+import pytest
 import torch
 
 import course
@@ -31,11 +32,12 @@ def test_halved_keeps_what_is_shared(tmp_path):
 
 
 def test_stale(tmp_path, monkeypatch):
-    measured = {"shipped": results.load()["shipped"]}
+    measured = {key: results.load()[key] for key in ("shipped", "poem")}
     file = tmp_path / "write.pth"
     file.write_bytes(ship.FILE.read_bytes())
     monkeypatch.setattr(ship, "FILE", file)
     assert ship.stale(measured) == []
+    assert "python tools/ship.py --poem" in str(*ship.stale({**measured, "poem": {"stamp": ["别的", "别的"]}}))
     file.write_bytes(b"torn")
     assert "和记录的不一样" in str(ship.stale(measured)[0])
     file.unlink()
@@ -43,3 +45,9 @@ def test_stale(tmp_path, monkeypatch):
     assert "请运行 python tools/ship.py" in str(ship.stale({})[0])
     measured["shipped"]["stamp"] = runner.stamp(ship.SCRIPT, {course.base_of(ship.SCRIPT).file: "0" * 16})
     assert "改了" in str(ship.stale(measured)[0]), "接着学的那一份改了，也算"
+
+
+@pytest.mark.slow
+def test_the_poem_on_the_first_screen_is_what_it_writes():
+    """README 头一屏的词，随仓库发的权重再写一遍，一字不差。"""
+    assert ship.poem() == results.load()["poem"]

@@ -140,7 +140,7 @@ COURSE = [
         shown=(CURVES, PAIR, RULER),
     ),
     Script(
-        "babygpt_v11_hyper_params.py", FIRST, "超参数", "模型的代码一字不改，loss 大降，句子通顺多了", before="v10",
+        "babygpt_v11_hyper_params.py", FIRST, "超参数", "模型的代码一字不改，loss 大降，短语通顺多了", before="v10",
         bound=22, touches="training", page=True, label="超参数", color="#0969da",
         shown=(PAIR, RULER, STEPS, STAGES, SAMPLES, NEIGHBOURS, DEFAULT),
     ),
