@@ -1,7 +1,7 @@
 """v14：SDPA。打分到加权求和，交给一个融合好的函数，快；为此先把几个头并成一个大矩阵。
 
 改动：F.scaled_dot_product_attention 做的就是 v3 那几行，合成一步，(T, T) 的权重不必一遍遍写进内存再读出来。
-      query、key、value 各是 n_head 个头的矩阵上下叠成的一个，算完再按头切开：单是这样，快不了多少。
+      query、key、value 各是 n_head 个头的矩阵上下叠成的一个，算完再按头切开：不这样，用不上它。
       较新的 NVIDIA GPU 上用 16 位的数（v23），用的才是 FlashAttention（Dao 等，2022）；CPU 上也分块。
 运行：python modern/babygpt_v14_sdpa.py；预期：2 核 CPU 约 105 秒，种子 42 的验证 loss 约 4.60。
 看什么：tokens/s 比 v13 快；loss 差不多（初始随机数的次序不同）：v13 的权重搬来，输出只差舍入误差。
