@@ -203,7 +203,7 @@ COURSE = [
         saves="base.pth", page=True, label="底座", shown=(STAGES, SAMPLES, RUNG),
     ),
     Script(
-        "modern/babygpt_v25_sft.py", AFTER, "指令微调：看“要求 → 词”，只学词", before="v24", bound=178,
+        "modern/babygpt_v25_sft.py", AFTER, "指令微调：看“要求 → 词”，只学词", before="v24", bound=161,
         touches="examine get_batch heads judge make_pairs orthogonalize read rhyme sampling shape training write",
         base="v24", saves="sft.pth", page=True, label="SFT", shown=(STAGES, RUNG),
     ),
@@ -217,12 +217,12 @@ COURSE = [
         shown=(STAGES,),
     ),
     Script(
-        "modern/babygpt_v28_grpo.py", AFTER, "GRPO：程序打分的强化学习", before="v25", bound=70,
+        "modern/babygpt_v28_grpo.py", AFTER, "GRPO：程序打分的强化学习", before="v25", bound=69,
         touches="answer_only reward training", base="v25", saves="grpo.pth", page=True, label="GRPO",
         shown=(STAGES, FRONTIER, RUNG),
     ),
     Script(
-        "modern/babygpt_v29_process_reward.py", AFTER, "过程奖励：每个韵脚当场打分，学会押韵", before="v28", bound=73,
+        "modern/babygpt_v29_process_reward.py", AFTER, "过程奖励：每个韵脚当场打分，学会押韵", before="v28", bound=71,
         touches="best_probs make_pairs mark training", base="v28", saves="process.pth", page=True, label="过程奖励",
         shown=(STAGES, FRONTIER, RUNG),
     ),
