@@ -132,7 +132,7 @@ class TestExam:
         namespace = loaded(BY_ID["bigram"].file)
         text, tokenizer = namespace["text"][:50], namespace["tokenizer"]
         ids = tokenizer.encode(text)
-        probability = namespace["model"].probability
-        probs = [probability(torch.tensor(i), torch.tensor(j)).item() for i, j in zip(ids, ids[1:])]
+        prob = namespace["model"].prob
+        probs = [prob(torch.tensor(i), torch.tensor(j)).item() for i, j in zip(ids, ids[1:])]
         expected = -sum(map(math.log, probs)) / 49
         assert exam.loss(namespace["model"], tokenizer, [text], 8) == pytest.approx(expected, abs=1e-5)

@@ -42,7 +42,7 @@ def loss(model, tokenizer, texts, window, device="cpu"):
     model(idx) 的第一个是最后一个字之后的打分 (B, V)。
     window：模型最多看几个字。不能直接调用的（数出来的二元模型）只看一个字，没有窗口。
     """
-    call = model if callable(model) else model.forward
+    call = model if callable(model) else lambda idx, targets: (None, model.loss(idx, targets))
     total, count, windows, answers = 0.0, 0, [], []
     for text in texts:
         ids = torch.tensor(tokenizer.encode(text), device=device)  # (L,)
