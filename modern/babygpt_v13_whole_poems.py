@@ -69,7 +69,7 @@ assert min(len(train_data), len(val_data)) > block_size, "文本太短，或 tra
 # 各首（空行之后、还够读一段的）从第几个字起，两个 (首数,)
 poem_starts = {split: torch.tensor([i + 2 for i in range(len(s) - block_size - 2) if s[i:i + 2] == "\n\n"],
                device=device) for split, s in [("train", text[:n_train]), ("val", text[n_train:])]}
-found, whole = text.count("\n\n"), sum("\n" in poem for poem in text.split("\n\n"))
+found, whole = text.count("\n\n"), sum("\n" in poem for poem in text.split("\n\n"))  # 几篇，几篇齐全
 if whole < 0.9 * found or not all(map(len, poem_starts.values())):
     raise SystemExit(f"ci.txt 里有 {found} 篇，{whole} 篇有题目有正文。要几百篇，之间空一行，第一行是题目。")
 

@@ -127,7 +127,7 @@ held_out = common[2::3]  # 其中 6 个，v27 起不拿来练，只拿来考
 train_data, train_starts = make_pairs(train_poems)  # (2, N), (首数,)
 val_data, val_starts = make_pairs(val_poems)  # (2, N), (首数,)
 poem_starts = {"train": train_starts, "val": val_starts}
-found, whole = text.count("\n\n"), sum("\n" in poem for poem in text.split("\n\n"))
+found, whole = text.count("\n\n"), sum("\n" in poem for poem in text.split("\n\n"))  # 几篇，几篇齐全
 if whole < 0.9 * found or not all(map(len, poem_starts.values())):
     raise SystemExit(f"ci.txt 里有 {found} 篇，{whole} 篇有题目有正文。要几百篇，之间空一行，第一行是题目。")
 
