@@ -86,7 +86,7 @@ n_train = int(len(text) * train_data_ratio)
 train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
 assert min(len(train_data), len(val_data)) > block_size, "文本太短，或 train_data_ratio 不在 0 和 1 之间"
 # 各首（空行之后、还够读一段的）从第几个字起，两个 (首数,)
-poem_starts = {split: torch.tensor([i + 2 for i in range(len(s) - block_size - 2) if s[i:i + 2] == "\n\n"],
+poem_starts = {split: torch.tensor([blank.end() for blank in re.finditer("\n\n", s[:-block_size - 1])],
                device=device) for split, s in [("train", text[:n_train]), ("val", text[n_train:])]}
 found, whole = text.count("\n\n"), sum("\n" in poem for poem in text.split("\n\n"))  # 几篇，几篇齐全
 if whole < 0.9 * found or not all(map(len, poem_starts.values())):
