@@ -12,7 +12,6 @@ import argparse
 import ablate
 import answers
 import bench
-import emerge
 import export_page
 import look
 import records
@@ -31,7 +30,6 @@ def stale(faults):
         found += variants.stale(tool.EXPERIMENT)
     return [
         *found,
-        *emerge.stale(),
         *bench.stale(),
         *ship.stale(measured),
         *export_page.stale(),

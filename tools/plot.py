@@ -397,7 +397,9 @@ def emerge(record):
     """docs/emerge.svg：左边，读真词时韵脚上该押的那一部的概率，写出来的词押韵几成，随步数怎样变；右边，
     韵脚和别的字的 loss。
 
-    record：docs/emerge.json 的内容（见 emerge.py）。
+    record：docs/emerge.json 的内容，每 500 步一个点。right：读没学过的、押一部的整首词，第二个韵脚起，给该押的部多少
+    概率；chance：同样的地方，给别的词押的那些部多少（平均）；loss_ends、loss_rest：韵脚和别的字的平均 loss，nat/字。
+    工具在提交 a6e4c6f 里（tools/emerge.py）。
     """
     style()
     points = record["points"]
