@@ -4,6 +4,7 @@ import copy
 import inspect
 import math
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -339,13 +340,13 @@ class TestMuon:
                 """    if step == 0:
         origin = [p.detach().clone() for p in momenta]
         shadow = [nn.Parameter(p.clone()) for p in origin]
-        reference = torch.optim.Muon(shadow, adjust_lr_fn="match_rms_adamw")
+        reference = torch.optim.Muon(shadow, momentum=MOMENTUM, adjust_lr_fn="match_rms_adamw")
     reference.param_groups[0]["lr"] = muon_learning_rate * warmup * decay
     for p, q in zip(momenta, shadow):
         q.grad = p.grad.clone()
     reference.step()
     optimizer.step()
-""",
+""".replace("MOMENTUM", "0.9" if name == V[24] else "0.95"),
             ),
         )
         namespace = helpers.load(script)
@@ -423,7 +424,7 @@ class TestCache:
         out = namespace["model"].generate(idx, 3)
         assert out.shape == (2, 43) and torch.equal(out[:, :40], idx)
 
-    @pytest.mark.parametrize("before, number", [(18, 19), (22, 23), (22, 24)])
+    @pytest.mark.parametrize("before, number", [(18, 19), (22, 23)])
     def test_training_is_the_same_to_the_bit(self, version, before, number):
         hyper = dict(max_iters=12, eval_interval=5)
         a, b = version(before, **hyper), version(number, **hyper)
@@ -493,7 +494,7 @@ class TestBase:
         saved = torch.load(script.with_name("base.pth"), weights_only=True)
         assert saved.keys() == {"config", "chars", "model"} and saved["chars"] == namespace["tokenizer"].chars
         assert saved["config"] == dict(
-            block_size=16, n_embed=16, n_head=2, n_kv_head=1, head_size=8, n_layer=2, rope_theta=10000
+            block_size=16, n_embed=16, n_head=2, n_kv_head=1, head_size=8, n_layer=2, rope_theta=500
         )
         for key, value in namespace["model"].state_dict().items():
             assert torch.equal(saved["model"][key], value)
@@ -503,29 +504,30 @@ class TestBase:
         parameters = sum(p.numel() for p in namespace["model"].parameters())
         assert script.with_name("base.pth").stat().st_size < 4 * parameters + 60000
 
-    def test_keeps_the_best_not_the_last(self, tmp_path):
-        script = helpers.tiny(V[24], tmp_path, max_iters=15, eval_interval=5)
-        helpers.changed(
-            script,
-            (
-                "        losses = estimate_loss()\n",
-                """
-        losses = {"train": 1.0, "val": {0: 9.0, 5: 3.0, 10: 4.0, 15: 5.0}[step]}
-        if step == 5:
-            fifth = [p.detach().clone() for p in model.parameters()]
-""",
-            ),
+    def test_every_poem_once_before_any_twice(self, tmp_path):
+        script = helpers.changed(
+            helpers.tiny(V[24], tmp_path, max_iters=400, eval_interval=1000, block_size=15, batch_size=3),
+            ("start_time =", "seen = []\nstart_time ="),
+            ("    logits, loss = model(x, y)  # (B, T, V), ()", "    seen.append((starts.tolist(), x))\n    continue"),
         )
         namespace = helpers.load(script)
-        assert all(torch.equal(a, b) for a, b in zip(namespace["fifth"], namespace["model"].parameters()))
-        assert "验证 loss 3.0000" in namespace["stdout"]
+        drawn = [start for starts, _ in namespace["seen"] for start in starts]
+        every = sorted(namespace["poem_starts"]["train"].tolist())
+        assert len(drawn) > 2 * len(every)
+        for first in range(0, len(drawn) - len(every), len(every)):
+            assert sorted(drawn[first : first + len(every)]) == every
+        assert drawn[: len(every)] != drawn[len(every) : 2 * len(every)], "每遍的次序不同"
+        data = namespace["train_data"]
+        for step, (starts, x) in enumerate(namespace["seen"]):
+            assert x.shape == ((6, 8) if step < 200 else (3, 15)), "前一半步子，首数加倍，只学前半"
+            assert torch.equal(x[0], data[starts[0] : starts[0] + x.shape[1]])
 
     def test_old_file_survives_a_full_disk(self, tmp_path, monkeypatch):
         script = helpers.tiny(V[24], tmp_path)
         script.with_name("base.pth").write_bytes(b"old")
 
         def full(content, path):
-            path.write_bytes(b"half")
+            Path(path).write_bytes(b"half")
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(torch, "save", full)

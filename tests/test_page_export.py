@@ -513,7 +513,7 @@ class TestKept:
             helpers.edit(name, tmp_path)
         monkeypatch.setattr(course, "ROOT", tmp_path)
         before = {name: runner.stamp(name) for name in names}
-        edit(tmp_path / V[24], "max_iters = 4500", "max_iters = 4501")
+        edit(tmp_path / V[24], "max_iters = 2800", "max_iters = 2801")
         assert [name for name in names if runner.stamp(name) != before[name]] == names[:-1]
         assert runner.checkpoint(V[25]) != runner.checkpoint(V[25], earlier={V[24]: before[V[24]]}), (
             "权重的文件名里有整条链的指纹"

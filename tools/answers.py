@@ -127,7 +127,7 @@ print(json.dumps({"large": [large.min().item(), large.max().item()], "small": [s
                   "pair": [values(pair), values(orthogonalize(pair))],
                   "rows": [ratio(gradient), ratio(orthogonalize(gradient))]}))
 """
-FILE_SIZE = "print(base_path.stat().st_size)"
+FILE_SIZE = "print(path.stat().st_size)"
 # ①–⑲ 的嵌入，从出生到学完挪了多远，和自己出生时的长短比；普通的字也量一量
 BIRTH = [("model.load_state_dict({**base", "at_birth = weight.clone()\nmodel.load_state_dict({**base")]
 MOVED = """

@@ -74,7 +74,10 @@ def stamp(file, earlier=None):
     """
     mine = (earlier or {}).get(file) or fingerprint(file)
     base = course.base_of(file)
-    return mine if base is None else digest(f"{mine} {stamp(base.file, earlier)}")
+    if base is None:
+        return mine
+    learned = stamp(base.file, earlier)
+    return digest(f"{mine} {course.STANDS_FOR.get(learned, learned)}")
 
 
 def set_hyperparameters(source, **hyper):
