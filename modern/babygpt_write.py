@@ -1,15 +1,19 @@
 """写词：挑手边最好的权重，照你的要求写，写一个字出一个字；每写完一行，标出句长、平仄、押韵合不合。
 
 运行：python modern/babygpt_write.py，一行一个要求，空行结束；或 echo 浣溪沙 | python modern/babygpt_write.py
-要求：只要词牌就够（浣溪沙），只给正文的开头也行（春江）；还可以加藏头、韵部，次序随便：
-      浣溪沙 藏头 春江花月 韵 江（和“江”押同一部）。
-权重：依次找 v29 存下的、随仓库发的 write.pth（v29 学好的，压成 16 位）、v28、v27、v25、v24 存下的，
-      用头一个找到的；v24 的底座不懂藏头、韵部。想用别的，改 names。
+要求：只要词牌就够（浣溪沙），只给正文的开头也行（春江）；还可以加词人、藏头、韵部，次序随便：
+      浣溪沙 苏轼 藏头 春江花月 韵 江（每行末字，和“江”在同一部：韵母相近，押得上）。
+判语：没押上，是和前面各行多半押的不同部；春该仄，是真词在这里多半用仄声。Ctrl-C 停下这一首。
+权重：照 names 的次序，用头一个学过这份 ci.txt 的。write.pth 随仓库发，是 v29 学好的，压成 16 位。
 """
+import math
 import re
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
+
+signal.signal(signal.SIGINT, lambda *_: sys.exit("不写了。"))  # 还没读好，就按了 Ctrl-C
 
 import torch
 import torch.nn as nn
@@ -23,7 +27,7 @@ if hasattr(sys.stdout, "reconfigure"):
 # ---------- 设置 ----------
 device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 max_new_tokens = 200  # 一首最多写多少字
-temperature = 1.0  # 温度：低一些，稳当；高一些，大胆
+temperature = 1.0  # 温度：低一些，稳当；高一些，大胆；0 是总写最可能的字
 
 # ---------- 数据 ----------
 here = Path(__file__).parent
@@ -33,23 +37,32 @@ try:
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt 或 yun.txt：前者在上一层文件夹里，后者和脚本在一起。（{error}）")
 names = "process.pth", "write.pth", "grpo.pth", "dpo.pth", "sft.pth", "base.pth"  # 好的在前
-found = [here / name for name in names if (here / name).exists()]
-if not found:
-    raise SystemExit("还没有学好的权重，请先运行 python modern/babygpt_v24_base.py。")
-try:
-    saved = torch.load(found[0], map_location=device, weights_only=True)
-    sizes, chars = saved["config"], saved["chars"]
-    block_size, n_embed, n_layer = sizes["block_size"], sizes["n_embed"], sizes["n_layer"]
-    n_head, n_kv_head = sizes["n_head"], sizes["n_kv_head"]
-    head_size, rope_theta = sizes.get("head_size", n_embed // n_head), sizes.get("rope_theta", 10000)
-except Exception as error:  # 不完整、不是它
-    raise SystemExit(f"读不出 {found[0].name}，请重新运行存下它的那份脚本，或者删掉它。（{error}）")
+known, symbols = set(text), "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲"  # 19 个韵部
+for path in filter(Path.exists, (here / name for name in names)):
+    try:
+        saved = torch.load(path, map_location=device, weights_only=True)
+        sizes, chars = saved["config"], saved["chars"]
+        block_size, n_embed, n_layer = sizes["block_size"], sizes["n_embed"], sizes["n_layer"]
+        n_head, n_kv_head = sizes["n_head"], sizes["n_kv_head"]
+        head_size, rope_theta = sizes.get("head_size", n_embed // n_head), sizes.get("rope_theta", 10000)
+    except Exception as error:  # 不完整、不是它
+        raise SystemExit(f"读不出 {path.name}，请重新运行存下它的那份脚本，或者删掉它。（{error}）")
+    if known <= set(chars) <= known | set(symbols + "〈〉韵藏头 "):
+        break
+    print(f"不用 {path.name}：它学的不是这份 ci.txt 里的字。")
+else:
+    raise SystemExit("没有学好的权重可用，请先运行 python modern/babygpt_v24_base.py。")
+obeys = "〈" in chars  # 懂不懂韵部、藏头
 
-poems, known = {}, {}  # 词牌 -> 各首的正文；词牌 -> 各首的句长，去掉标点的各行
+poems, authors = {}, []  # 词牌 -> 各首的各行；各首的词人
+counted = {}  # 词牌 -> 各首的各行，数过的
 for poem in re.split(r"\n\s*\n", text.strip()):
-    header, _, body = poem.partition("\n")
-    poems.setdefault(header.split()[0] if header.strip() else "", []).append(body)
-symbols = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲"  # 19 个韵部
+    header, *lines = poem.split("\n")
+    tune, *rest = header.split() or [""]
+    poems.setdefault(tune, []).append(lines)
+    authors += rest
+every_tune = "|".join(sorted((re.escape(tune) for tune in poems if len(tune) > 1), key=len, reverse=True))
+[(anyone, _)] = Counter(authors).most_common(1) or [("", 0)]  # 没说词人，就用名下最多的：无名氏
 tones, rhymes = {}, {}  # 字 -> 平还是仄，字 -> 在哪几部
 for line in readings:
     ch, *numbers = line.split(" ")  # 如“江 平2”
@@ -71,30 +84,36 @@ tokenizer = Tokenizer("")
 tokenizer.chars, tokenizer.stoi = chars, {ch: i for i, ch in enumerate(chars)}
 vocab_size = len(chars)  # V
 
-def shape(body):  # 句长：各句几个字，在第几行
-    lines = enumerate(body.split("\n"))
-    return tuple((len(clause), n) for n, line in lines for clause in re.findall("[^，。、]+", line))
+def count(line):  # 数一行：(各句几个字, 去掉标点的字)
+    return [len(clause) for clause in re.findall("[^，。、]+", line)], re.sub("[，。、]", "", line)
 
-def check(tune, lines, rhyme):  # 刚写完 lines 的最后一行：和同一词牌、写到这里句长也一样的真词比
-    if tune not in known:  # 头一回用到，数一遍，记下来
-        known[tune] = [(shape(body), re.sub("[，。、]", "", body).split("\n")) for body in poems[tune]]
-    lengths = shape("\n".join(lines))
-    peers = [body[:len(lines)] for counted, body in known[tune] if counted[:len(lengths)] == lengths]
+def main_rhyme(ends):  # 这些字多半在哪一部；没有就是 None
+    parts = Counter(part for ch in ends for part in rhymes.get(ch, ()))
+    return max(parts, key=lambda part: (parts[part], -ord(part)), default=None)
+
+def check(tune, lines, rhyme):  # 刚写完 lines 的最后一行：和同一词牌里，前面各行句长最像的真词比
+    if tune not in counted:  # 头一回用到，数一遍，记下来
+        counted[tune] = [list(map(count, poem)) for poem in poems[tune]]
+    mine = list(map(count, lines))
+    alike = [sum(a[0] == b[0] for a, b in zip(poem, mine[:-1])) for poem in counted[tune]]
+    longer = [(n, poem[:len(mine)]) for n, poem in zip(alike, counted[tune]) if len(poem) >= len(mine)]
+    most = max((n for n, _ in longer), default=0)
+    peers = [poem for n, poem in longer if n == most and poem[-1][0] == mine[-1][0]]
     if not peers:
         return "句长不合"
-    rows = [*peers, [re.sub("[，。、]", "", line) for line in lines]]
     marks = []
-    for k, ch in enumerate(rows[-1][-1]):  # 这个位置上，八成五以上的真词都平（或都仄），就该平（或仄）
-        sure = [next(iter(tones[row[-1][k]])) for row in rows[:-1] if len(tones.get(row[-1][k], "")) == 1]
+    for k, ch in enumerate(mine[-1][1]):  # 这个位置上，八成五以上的真词都平（或都仄），就该平（或仄）
+        column = [tones.get(poem[-1][1][k], "") for poem in peers]
+        sure = [next(iter(tone)) for tone in column if len(tone) == 1]
         level = sure.count("平") / max(1, len(sure))
         want = "平" if level >= 0.85 else "仄" if level <= 0.15 and sure else ""
         if want and ch in tones and want not in tones[ch]:
             marks.append(f"{ch}该{want}")
-    first = [rhymes.get(row[0][-1:], set()) for row in rows]  # 各首头一行末字的韵
-    same = [bool(one & rhymes.get(row[-1][-1:], set())) for one, row in zip(first, rows)]
+    ends = [[row[-1:] for _, row in poem] for poem in [*peers, mine]]  # 各首各行的末字
+    same = [main_rhyme(row[:-1]) in rhymes.get(row[-1], ()) for row in ends]  # 前面多半押哪一部，这一行也押吗
     if rhyme:  # 要了哪一部，就看是不是那一部
-        same[-1] = rhyme in rhymes.get(rows[-1][-1][-1:], ())
-    if (rhyme or len(lines) > 1) and sum(same[:-1]) > len(peers) / 2:  # 真词的这一行，多半和头一行押
+        same[-1] = rhyme in rhymes.get(ends[-1][-1], ())
+    if rhyme and len(mine) == 1 or sum(same[:-1]) > len(peers) / 2:  # 真词的这一行，多半和前面的押
         marks.append("押韵" if same[-1] else "没押上")
     return "，".join(["句长合", *marks])
 
@@ -181,79 +200,100 @@ model = BabyGPT().to(device)
 try:
     model.load_state_dict(saved["model"])
 except RuntimeError:
-    raise SystemExit(f"{found[0].name} 和这份脚本的模型对不上，请重新运行存下它的那份脚本。")
+    raise SystemExit(f"{path.name} 和这份脚本的模型对不上，请重新运行存下它的那份脚本。")
 model.eval()
-obeys = "〈" in tokenizer.stoi
+hidden = [tokenizer.stoi[ch] for ch in "〈〉" + symbols if ch in tokenizer.stoi]  # 要求里的记号，正文里不写
 
-def understand(request):  # 一行要求 → 词牌、韵部、开头、写给模型的要求；看不懂就抛 ValueError，里面是一句话
-    words = re.sub("(藏头|韵) +", r"\1", request).split()
-    tune, heads, rhyme, opening = "", "", "", ""
+def understand(request):  # 一行要求 → 词牌、韵部、开头、写给模型的；看不懂就抛 ValueError，里面是一句话
+    if set(request) & set(symbols + "〈〉"):
+        raise ValueError("韵部不用写记号，写一个同部的字，比如：韵 江。")
+    spaced = re.sub(r"[\s\ufeff，,。、：:；;！!？?《》“”（）()\[\]【】-]+|(?=藏头|押韵)", " ", request)
+    spaced = re.sub("藏头(?: [^ 韵])+(?= |$)", lambda found: found[0].replace(" ", ""), spaced)  # 藏头 春 江
+    words = re.sub("(藏头|韵) (?! |藏头|韵)", r"\1", spaced).split()
+    tunes, author, heads, rhyme, opening = [], "", "", "", ""
     for word in words:
-        if word.startswith("藏头"):
+        inside = re.findall(every_tune, word)
+        if word in ("藏头", "韵", "押韵"):
+            raise ValueError(f"{word}后面少了字，比如：藏头 春江花月，韵 江。")
+        if word.startswith("藏头") and not heads:
             heads = word[2:]
-        elif word.startswith("韵"):
-            rhyme = word[1:]
+        elif word.startswith(("韵", "押韵")) and not rhyme:
+            rhyme = word.removeprefix("押")[1:]
         elif word in poems:
-            tune = word
+            tunes.append(word)
+        elif word in authors and not author:
+            author = word
+        elif re.search("写|[一来]首|请|关于|[·•]", word) or inside and word.replace(inside[0], "") in authors:
+            if not inside:
+                raise ValueError(f"看不懂“{word}”，只认得词牌、词人、藏头、韵、开头，如：浣溪沙 藏头 春江。")
+            tunes += inside  # 一句话，或者带题目的：认得出几样是几样
+            author = author or next((name for name in authors if len(name) > 1 and name in word), "")
+            print(f"“{word}”里，只看懂了{' '.join([*inside, author]).strip()}。")
         elif not opening:
             opening = word  # 不是词牌，就当是正文的开头
         else:
-            raise ValueError(f"看不懂“{word}”：不是学过的词牌，也不是藏头、韵。比如：浣溪沙 藏头 春江花月。")
+            raise ValueError(f"看不懂“{word}”：不是学过的词牌，也不是词人、藏头、韵，如：浣溪沙 藏头 春江。")
+    if len(tunes) > 1:
+        raise ValueError(f"{'、'.join(tunes)}，一首只能是一个词牌。")
+    unknown = "".join(ch for ch in heads + opening if ch not in tokenizer.stoi)
+    if unknown:
+        raise ValueError(f"“{unknown}”没学过，请换成别的字；繁体字请换成简体。")
     if heads and opening:
-        raise ValueError(f"“{opening}”不是学过的词牌，当作开头，又和藏头合不到一起，只要一样。")
-    if not tune and not opening:
+        raise ValueError(f"“{opening}”不是学过的词牌，当作开头，又和藏头合不到一起，两样里只能要一样。")
+    if not tunes and not opening:
         raise ValueError("少了词牌，比如：浣溪沙 藏头 春江花月。")
     if (heads or rhyme) and not obeys:
         raise ValueError("底座不懂藏头、韵部，请先运行 python modern/babygpt_v25_sft.py。")
-    unknown = sorted(set(heads + opening) - tokenizer.stoi.keys())
-    if unknown:
-        raise ValueError(f"“{''.join(unknown)}”没学过，请换成别的字。")
-    if len(opening) > 60:
-        raise ValueError("开头太长，请不要超过 60 个字。")
-    if not tune:
+    if not tunes:
         common = sorted(poems, key=lambda one: -len(poems[one]))[:20]  # 最常见的词牌
-        tune = common[torch.randint(len(common), ())]
-        print(f"没说词牌，就用{tune}，以“{opening}”开头。")
-    most = max(body.count("\n") + 1 for body in poems[tune])
+        tunes = [common[torch.randint(len(common), ())]]
+        print(f"没说词牌，就用{tunes[0]}。")
+    if opening:
+        print(f"以“{opening}”开头。")  # 说一声：没看懂的，也当了开头
+    [tune] = tunes
+    most = max(map(len, poems[tune]))
     if len(heads) > most:
         raise ValueError(f"{tune}最多 {most} 行，藏不下 {len(heads)} 个字。")
-    if rhyme and rhyme not in symbols:
-        if not rhymes.get(rhyme):
-            raise ValueError(f"韵书里没有“{rhyme}”，韵后面写一个字，比如：韵 江。")
-        rhyme = min(rhymes[rhyme], key=symbols.index)
+    if rhyme and not rhymes.get(rhyme):
+        raise ValueError(f"韵书里没有“{rhyme}”，韵后面写一个字，比如：韵 江；繁体字请换成简体。")
+    rhyme = min(rhymes.get(rhyme, [""]), key=symbols.find)
     wants = [tune, "韵" + rhyme if rhyme else "", "藏头" + heads if heads else ""]
-    return tune, rhyme, opening, f"〈{' '.join(filter(None, wants))}〉" if obeys else f"{tune} "
+    header = f"{tune} {author or anyone}".strip() + "\n"  # 题头也给它：它自己写，会编出一位词人来
+    return tune, rhyme, opening, (f"〈{' '.join(filter(None, wants))}〉" if obeys else "") + header
 
 @torch.no_grad()  # 只写不学，不用记账求梯度
 def write(tune, rhyme, opening, question):
     idx, start, answer = torch.tensor([tokenizer.encode(question)], device=device), 0, ""  # (1, T)
-    given = ""  # 该照抄的：题头之后，先抄 opening
-    print("" if obeys else question, end="", flush=True)
+    print(re.sub(f"〈.*〉| {anyone}$", "", question.strip()))
     while start + idx.shape[1] < block_size and len(answer) < max_new_tokens:
-        probs = F.softmax(model(idx, start) / temperature, dim=-1)  # (1, V)
+        logits = model(idx, start)  # (1, V)
+        logits[:, hidden] = -math.inf
         start += idx.shape[1]
-        ch = given[:1] or tokenizer.decode(torch.multinomial(probs, num_samples=1)[0].tolist())  # 抽 1 个字
-        given = given[1:]
-        if ch == "\n" and "\n" in answer:  # 一行正文写完了
+        probs = F.softmax(logits / max(temperature, 1e-6), dim=-1)  # (1, V)
+        idx = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(1, 1)
+        ch = opening[len(answer):][:1] or tokenizer.decode(idx[0].tolist())  # 先抄 opening
+        if ch == "\n":  # 一行写完了
             if answer.endswith("\n"):  # 空行：写完了
                 break
-            print("　　" + check(tune, answer.split("\n")[1:], rhyme), end="")
-        elif ch == "\n":  # 题头写完了
-            given = opening
+            print("　　" + check(tune, answer.split("\n"), rhyme), end="")
         print(ch, end="", flush=True)
         idx = torch.tensor([tokenizer.encode(ch)], device=device)  # (1, 1)
         answer += ch
     print()
 
-print(f"用的是 {found[0].name}。一行一个要求，空行结束。")
+signal.signal(signal.SIGINT, signal.default_int_handler)
+print(f"用的是 {path.name}。一行一个要求，空行结束。")
 while True:
     try:
         request = input("要求：" if sys.stdin.isatty() else "").strip()
-        if not request:
-            break
-        write(*understand(request))
-    except ValueError as error:
-        print(error)
     except (EOFError, KeyboardInterrupt):  # 没有下一行了；按了 Ctrl-C
         print()
         break
+    if not request.strip("\ufeff"):
+        break
+    try:
+        write(*understand(request))
+    except ValueError as error:
+        print(error if sys.stdin.isatty() else f"{request[:20]}：{error}")
+    except KeyboardInterrupt:
+        print("……不往下写了。")

@@ -568,6 +568,8 @@ class TestQwen3:
         text = namespace["text"][:300]
         ids = tokenizer(text)["input_ids"]
         assert ids == namespace["tokenizer"].encode(text) and tokenizer.decode(ids) == text
+        with pytest.raises(Exception, match="Missing"):
+            tokenizer("春滿")  # 没学过的字：不悄悄当成别的
         start = torch.tensor([namespace["tokenizer"].encode("浣溪沙 ")])
         mine = start
         for _ in range(20):
@@ -580,3 +582,15 @@ class TestQwen3:
     def test_no_checkpoint(self, tmp_path):
         result = helpers.call(sys.executable, ROOT / "tools" / "export_hf.py", "没有.pth", tmp_path, cwd=tmp_path)
         helpers.assert_one_line(result, "babygpt_v24_base.py")
+
+    @pytest.mark.slow
+    def test_an_adapter_or_a_file_in_the_way(self, tmp_path):
+        namespace = helpers.load(helpers.tiny(V[24], tmp_path))
+        base, lora, taken = tmp_path / "modern" / "base.pth", tmp_path / "lora.pth", tmp_path / "taken"
+        saved = torch.load(base, weights_only=True)
+        torch.save({**saved, "model": {"blocks.0.attention.query.narrow.weight": torch.zeros(2, 2)}}, lora)
+        taken.write_text("文件", encoding="utf-8")
+        for checkpoint, words in ((lora, "窄路"), (base, "写不进")):
+            result = helpers.call(sys.executable, ROOT / "tools" / "export_hf.py", checkpoint, taken, cwd=tmp_path)
+            helpers.assert_one_line(result, words)
+        assert namespace["path"] == base and taken.read_text(encoding="utf-8") == "文件"

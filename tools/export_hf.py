@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+UNKNOWN = "[UNK]"
 NAMES = {
     "token_embedding": "model.embed_tokens",
     "blocks": "model.layers",
@@ -70,7 +71,10 @@ def qwen3(config, vocab_size, weights):
 
 
 def tokenizer_json(chars):
-    """词表（[字, …]，次序就是编号）→ tokenizer.json 的内容（dict）：不归一、不加空格，一个字一段。"""
+    """词表（[字, …]，次序就是编号）→ tokenizer.json 的内容（dict）：不归一、不加空格，一个字一段。
+
+    模型没学过的字没有编号：UNKNOWN 不在词表里，编码时 tokenizers 抛异常，不会悄悄当成别的字。
+    """
     return {
         "version": "1.0",
         "truncation": None,
@@ -80,7 +84,7 @@ def tokenizer_json(chars):
         "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "[\\s\\S]"}, "behavior": "Isolated", "invert": False},
         "post_processor": None,
         "decoder": {"type": "Fuse"},
-        "model": {"type": "WordLevel", "vocab": {char: k for k, char in enumerate(chars)}, "unk_token": chars[0]},
+        "model": {"type": "WordLevel", "vocab": {char: k for k, char in enumerate(chars)}, "unk_token": UNKNOWN},
     }
 
 
@@ -105,7 +109,13 @@ def main():
         raise SystemExit(
             f"读不出 {arguments.checkpoint}，请先运行 python modern/babygpt_v24_base.py。（{type(error).__name__}）"
         ) from None
-    export({"chars": chars, "config": config, "model": model}, arguments.folder)
+    if not {"token_embedding.weight", "blocks.0.attention.query.weight"} <= set(model):
+        raise SystemExit(f"{arguments.checkpoint} 里不是一整个模型：LoRA 只存了窄路。请换 v24、v25、v28 那样的一份。")
+    try:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
+        export({"chars": chars, "config": config, "model": model}, arguments.folder)
+    except OSError as error:
+        raise SystemExit(f"写不进 {arguments.folder}，请换一个文件夹。（{error}）") from None
     print(f"写好了：{arguments.folder}")
 
 
