@@ -176,3 +176,9 @@ def test_only_the_seed_is_changed(tmp_path, monkeypatch):
     script.write_text("raise SystemExit('坏了')  # torch.manual_seed(42)\ntorch.manual_seed(42)\n", encoding="utf-8")
     with pytest.raises(RuntimeError, match="坏了"):
         runner.run(V[2], 42, 1, poems=1)
+
+
+def test_percent_rounds_as_the_page_does():
+    """逢半进一，和网页的 toFixed 一样：同一个数，README 和网页不写成两样。"""
+    shown = [course.percent(value) for value in (0.645, 0.125, 0.135, 0, 1, None)]
+    assert shown == ["65%", "13%", "14%", "0%", "100%", "—"] and course.percent(0.6449, 1) == "64.5%"

@@ -28,14 +28,7 @@ def stale(faults):
     found = results.stale(measured)
     for tool in (ablate, answers, tried):
         found += variants.stale(tool.EXPERIMENT)
-    return [
-        *found,
-        *bench.stale(),
-        *ship.stale(measured),
-        *export_page.stale(),
-        *look.stale(),
-        *render.stale(faults),
-    ]
+    return [*found, *bench.stale(), *ship.stale(measured), *export_page.stale(), *look.stale(), *render.stale(faults)]
 
 
 def main():

@@ -5,6 +5,7 @@
 
 import re
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 from pathlib import Path
 
@@ -71,6 +72,11 @@ class Script:
 def source(file):
     """脚本 file（相对仓库根目录）的源码（str）。"""
     return (ROOT / file).read_text(encoding="utf-8")
+
+
+def percent(value, digits=0):
+    """0 到 1 的数 → 百分数（str），逢半进一，和网页上的一样；没有就是一横。"""
+    return "—" if value is None else f"{Decimal(100 * value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)}%"
 
 
 def corpus():

@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 import matplotlib.ticker  # noqa: E402
 from matplotlib import font_manager  # noqa: E402
 
-from course import BY_FILE, FIRST  # noqa: E402
+from course import BY_FILE, FIRST, percent  # noqa: E402
 
 FONTS = [
     "Noto Sans CJK SC",
@@ -200,7 +200,7 @@ def modern(scores, baselines):
             mean = statistics.mean(values)
             axes.plot([min(values), max(values)], [k, k], color=color, linewidth=2)
             axes.plot([mean], [k], "o", color=color, markersize=8)
-            text = f"{mean:.2f}" if key == "row_loss" else f"{mean:.0%}"
+            text = f"{mean:.2f}" if key == "row_loss" else percent(mean)
             axes.annotate(text, (max(values), k), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9.5)
         axes.grid(axis="y", color="#eaeef2")
         axes.set_axisbelow(True)
@@ -208,7 +208,7 @@ def modern(scores, baselines):
     ceiling = baselines["form_of_real_poems"]["attested"]
     right.axvline(ceiling, color=INK, linestyle="--", linewidth=1)
     right.annotate(
-        f"真词 {ceiling:.0%}", (ceiling, 0), xytext=(-4, 0), textcoords="offset points", ha="right", va="center"
+        f"真词 {percent(ceiling)}", (ceiling, 0), xytext=(-4, 0), textcoords="offset points", ha="right", va="center"
     )
     right.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
     left.set_yticks(range(len(names)), [named(name, " ") for name in names])
@@ -243,7 +243,7 @@ def stages(scores, baselines):
                 axes.plot([k, k], [min(values), max(values)], color=color, linewidth=2)
                 beside = max(values) if offset[1] > 0 else mean  # 写在上面的，别压着竖线
                 axes.annotate(
-                    f"{mean:.0%}",
+                    percent(mean),
                     (k, beside),
                     xytext=offset,
                     textcoords="offset points",
@@ -254,7 +254,7 @@ def stages(scores, baselines):
         axes.plot(*zip(*points), "o-", color=color, linewidth=2, markersize=6)
         real = baselines["form_of_real_poems"][key]
         axes.annotate(
-            f"{label}\n真词 {real:.0%}",
+            f"{label}\n真词 {percent(real)}",
             (last, points[-1][1]),
             xytext=(46, 0),
             textcoords="offset points",
@@ -411,10 +411,10 @@ def emerge(record):
         ("chance", "同样的地方，给别的词押的部", GREY, "-"),
     ):
         steps, values = column(key)
-        left.plot(steps, values, mark, color=color, linewidth=2, markersize=5, label=f"{label}：{values[-1]:.0%}")
+        left.plot(steps, values, mark, color=color, linewidth=2, markersize=5, label=f"{label}：{percent(values[-1])}")
     if record["base"]:
         base = statistics.mean(one["right"] for one in record["base"])
-        left.axhline(base, color=RED, linestyle=":", linewidth=1, label=f"v24，读真词：{base:.0%}")
+        left.axhline(base, color=RED, linestyle=":", linewidth=1, label=f"v24，读真词：{percent(base)}")
     left.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0))
     left.set_ylim(0, 0.8)
     left.set(xlabel="训练步数", title="押韵（图例里是最后的数）")

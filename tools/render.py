@@ -30,11 +30,6 @@ LINES = 4  # 样文只登头几行
 
 
 # ---------- 模板里用的 ----------
-def percent(value, digits=0):
-    """0 到 1 的数 → 百分数；没有就是一横。"""
-    return "—" if value is None else f"{value:.{digits}%}"
-
-
 def decimal(value, digits=2):
     """数 → 几位小数；没有就是一横；大得离谱（飞了）的，写成 1.2e+13。"""
     return "—" if value is None else f"{value:.{digits}f}" if abs(value) < 100 else f"{value:.1e}"
@@ -191,7 +186,7 @@ def environment():
         autoescape=False,
     )
     found.filters |= {
-        "pct": percent,
+        "pct": course.percent,
         "dec": decimal,
         "signed": signed,
         "tenths": tenths,

@@ -28,7 +28,7 @@ def measure(file, seed):
 
 def line(row):
     """记录（dict）→ Markdown 表里的一行（str）。"""
-    share = lambda value: "" if value is None else f"{value:.0%}"  # noqa: E731
+    share = lambda value: "" if value is None else course.percent(value)  # noqa: E731
     cells = [f"`{row['script']}`", f"{row['seconds']:.0f} 秒", *(share(row[key]) for key in SCORES[:-1])]
     cells += [f"{row['poem_loss']:.2f}", f"{row['machine']['cores']} 核", f"种子 {row['seed']}", row["date"]]
     return f"| {' | '.join(cells)} |"
