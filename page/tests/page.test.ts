@@ -319,6 +319,17 @@ describe('别的页', () => {
     expect(await page.locator('.samples blockquote').count()).toBeGreaterThan(0)
   })
 
+  test('曲线：考同一份题的才画在一起；底座之后各考各的，只画自己的', async () => {
+    const drawn = async (id: string) => {
+      const page = await open(`#/${id}`)
+      await page.locator('.curves canvas').waitFor()
+      return page.locator('.curves .key').allTextContents()
+    }
+    await expect.poll(() => drawn('v16')).toHaveLength(3)
+    const after = course.versions.filter(version => version.part === 'after' && version.val_loss !== null).slice(1, 3)
+    for (const { id } of after) expect((await drawn(id)).map(key => key.trim().split(' ')[0])).toEqual([id])
+  })
+
   test('每一版都打得开', async () => {
     const page = await open('')
     for (const { id, title } of course.versions) {
