@@ -104,9 +104,9 @@ function Code({ route, version, code, before }: { route: Route; version: Version
 
 /** 考同一份题、步数差不多的前后两版（连同它接着的那一版）的曲线，放在一起；各考各的，只画自己的。 */
 function Learning({ course, version, mine }: { course: Course; version: Version; mine: Details }) {
-  const same = course.versions.filter(one => !one.same_as && (one === version || exam(one) === exam(version) && exam(one) !== 'own'))
+  const same = course.versions.filter(one => !one.same_as && exam(one) === exam(version))
   const index = same.indexOf(find(course, version.same_as ?? version.id)!)
-  const around = [same[index - 1], same[index + 1]].filter(one => one !== undefined)
+  const around = exam(version) === 'own' ? [] : [same[index - 1], same[index + 1]].filter(one => one !== undefined)
   const key = around.map(one => one.id).join()
   const [curves, setCurves] = useState<Curve[]>([])
   useEffect(() => {
