@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { compare, docLines } from '../src/diff'
-import { sections } from '../src/parts/text'
+import { sections, ticks } from '../src/parts/text'
 import { clauses, judge, type Template } from '../src/prosody'
 import { answer, uniform } from '../src/sampling'
 import { prosody } from './course'
@@ -72,6 +72,12 @@ test('文档字符串：分节，缩进的接上，顶格的是代码', () => {
   expect(found.sections[0]!.paragraphs).toEqual([{ code: false, text: '多了Head。' }])
   expect(found.sections[1]!.paragraphs[0]!.text).toBe('a b c d')
   expect(found.sections[2]!.paragraphs).toEqual([{ code: false, text: '补上。' }, { code: true, text: 'x = 1\ny = 2' }])
+})
+
+test('轴上的数：隔得近，多写一位，没有两格一样', () => {
+  expect(ticks([4, 4.2, 4.4])).toEqual(['4.0', '4.2', '4.4'])
+  expect(ticks([3.2, 3.225, 3.25])).toEqual(['3.20', '3.23', '3.25'])
+  expect(ticks([3.1, 3.2, 3.3])).toEqual(['3.1', '3.2', '3.3'])
 })
 
 test('差别：开头的说明收起，没变的收起，改了的一行标出哪里', () => {

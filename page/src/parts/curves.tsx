@@ -2,7 +2,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import type { Point } from '../course'
-import { loss } from './text'
+import { loss, ticks } from './text'
 import { useTheme } from './theme'
 
 export interface Curve {
@@ -30,7 +30,7 @@ export function Curves({ curves, counted }: { curves: Curve[]; counted: number |
       legend: { show: false },
       cursor: { show: false },
       scales: { x: { time: false }, y: { range: [bottom, top] } },
-      axes: [{ ...axis, size: 36 }, { ...axis, size: 44, values: (_, values) => values.map(value => value.toFixed(1)) }],
+      axes: [{ ...axis, size: 36 }, { ...axis, size: 44, values: (_, values) => ticks(values) }],
       series: [
         {},
         ...curves.map((_, k) => ({ stroke: colors[k], width: k ? 1.5 : 3, dash: DASHES[k], points: { show: k === 0, size: 6, fill: colors[0] }, spanGaps: true })),

@@ -2,6 +2,9 @@
 
 export const loss = (value: number | null | undefined) => value?.toFixed(2) ?? '—'
 
+/** 轴上的几个数（隔得一样远）：隔得近，多写一位，免得两格写成一个数。 */
+export const ticks = (values: number[]) => values.map(value => value.toFixed(values[1]! - values[0]! < 0.0999 ? 2 : 1))
+
 export const percent = (value: number | null | undefined, digits = 0) =>
   value === null || value === undefined ? '—' : `${(value * 100).toFixed(digits)}%`
 
