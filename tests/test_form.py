@@ -130,16 +130,20 @@ def test_repeated_rhymes_and_which_rhymes():
 
 
 def test_body_loss_counts_the_body_and_nothing_else():
-    """给了〈词牌〉和题头，要考的恰好是正文连同篇末的空行；平均的是每个字。"""
+    """给了题头，要考的恰好是正文连同篇末的空行；想的也要花 nat，平均在真字头上。"""
     text = POEM * 30
-    chars = sorted(set(text + "〈〉"))
+    chars = sorted(set(text + "①"))
     tokenizer = type("Tokenizer", (), {"encode": lambda self, text: [chars.index(ch) for ch in text]})()
     asked = []
 
     def model(idx, targets):
         asked.append("".join(chars[t] for t in targets[0].tolist() if t >= 0))
-        assert "".join(chars[i] for i in idx[0].tolist()).startswith("〈如梦令〉如梦令 李清照\n")
+        assert "".join(chars[i] for i in idx[0].tolist()).startswith("如梦令 李清照\n")
         return None, torch.tensor(2.5)
 
-    assert exam.body_loss(text, model, tokenizer, window=160) == 2.5
-    assert asked and set(asked) == {POEM.split("\n", 1)[1]}
+    body = POEM.split("\n", 1)[1]
+    assert exam.body_loss(text, model, tokenizer) == 2.5
+    assert asked and set(asked) == {body}
+    thought = exam.body_loss(text, model, tokenizer, think=lambda poem: poem.replace("。", "①。"))
+    assert thought == pytest.approx(2.5 * (1 + body.count("。") / len(body)), abs=1e-4)
+    assert asked[-1] == body.replace("。", "①。")

@@ -60,7 +60,7 @@ def templates(bodies):
 
 def test_templates():
     found = templates(["天地，人星。\n日明"] * 9 + ["天月，人星。\n中明"]).get("曲", SHAPE)
-    assert found == (["平", "仄", "平", "平", "仄", "平"], [3, 5]), "中有两读，不作数；地不押，星、明押"
+    assert found == (["平", "仄", "平", "平", "仄", "平"], [[3, 5]]), "中有两读，不作数；地不押，星、明押"
     assert templates(["天地，人星。\n日明"] * 9).get("曲", SHAPE) is None, "至少十首"
     loose = templates(["天地，人星。\n日明"] * 8 + ["日地，人星。\n日明"] * 2).get("曲", SHAPE)
     assert loose[0][0] is None, "八成的平，可平可仄"
@@ -68,11 +68,26 @@ def test_templates():
 
 def test_scores_by_hand():
     found = templates(["天地，人星。\n日明"] * 10)
-    assert found.score("曲", SHAPE, "天地，人星。\n日明") == (6, 6, 2, 2)
-    assert found.score("曲", SHAPE, "地地，人星。\n日风") == (5, 6, 1, 2), "头一字该平；风和星不同部"
-    assert found.score("曲", SHAPE, "中地，人星。\n日明") == (6, 6, 2, 2), "几种读音，对上一种就算"
-    assert found.score("曲", SHAPE, "天地，人星。\n日○") == (5, 5, 1, 1), "韵书里没有的不算"
+    assert found.score("曲", SHAPE, "天地，人星。\n日明") == (6, 6, 2, 2, 2)
+    assert found.score("曲", SHAPE, "地地，人星。\n日风") == (5, 6, 1, 1, 2), "头一字该平；风和星不同部"
+    assert found.score("曲", SHAPE, "中地，人星。\n日明") == (6, 6, 2, 2, 2), "几种读音，对上一种就算"
+    assert found.score("曲", SHAPE, "天地，人星。\n日○") == (5, 5, 1, 1, 1), "韵书里没有的不算"
     assert found.score("别的", SHAPE, "天地，人星。\n日明") is None
+
+
+def test_a_tune_that_changes_its_rhyme():
+    """换韵的，一组一组地算；一部里平、上去分开的，另算。"""
+    shape = ((2, 0), (2, 0), (2, 1), (2, 1))
+    book = prosody.Yun("天 平7\n年 平7\n怨 去7\n东 平1\n风 平1\n动 上1\n")
+    found = prosody.Templates(book, [("曲", shape, "东天，天年。\n年东，东风。")] * 10)
+    assert found.get("曲", shape)[1] == [[1, 3], [5, 7]]
+    assert found.ends("曲", shape, "东天，天年。\n年东，东风。") == "天年东风"
+    assert found.score("曲", shape, "东天，天年。\n年东，东风。")[2:] == (4, 4, 4)
+    assert found.score("曲", shape, "东天，天怨。\n年东，东年。")[2:] == (3, 2, 4), "怨同部不同韵；年不同部"
+
+
+def test_pairs():
+    assert prosody.pairs("春江花，月。\n夜") == ["春江", "江花"]
 
 
 def test_copies_and_variety():

@@ -4,6 +4,7 @@
 每行从一首的头一个字起，一直读 ROW 个字，读进下一首。模型一次看不了那么长的，窗口一个字一个字地往后滑。
 """
 
+import itertools
 import re
 
 import torch
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from course import TRAIN
 
 POEMS, ROWS, ROW = 400, 160, 128
+WHOLE, REQUESTS = 160, 40
 BATCH = 256  # 滑的时候一批几个窗口
 
 
@@ -59,27 +61,56 @@ def loss(model, tokenizer, texts, window, device="cpu"):
 
 
 @torch.no_grad()
-def body_loss(text, model, tokenizer, window, device="cpu"):
-    """全文 text 里没学过的整首词，给了 〈词牌〉 和题头，正文（连同篇末的空行）平均每个字多少 nat（float）。
+def body_loss(text, model, tokenizer, device="cpu", think=None):
+    """全文 text 里没学过的整首词，给了题头，正文（连同篇末的空行）平均每个真字多少 nat（float）。
 
-    window 装不下的不考；model 的 targets 里，-100 不算。
+    think：脚本里的 think，一首词 → 添上想的，想的也要花 nat，算在真字头上。只考添上之后 WHOLE 字装得下的，各版一样。
+    model 的 targets 里，-100 不算。
     """
     total = count = 0
     for poem in poems(text):
-        header, body = poem.split("\n", 1)
-        given, ids = tokenizer.encode(f"〈{header.split(' ')[0]}〉{header}\n"), tokenizer.encode(body)
-        if len(given) + len(ids) <= window + 1:
-            idx = torch.tensor([given + ids], device=device)  # (1, L)
-            targets = idx[:, 1:].clone()  # (1, L-1)
-            targets[:, : len(given) - 1] = -100
-            total += model(idx[:, :-1], targets)[1].item() * len(ids)
-            count += len(ids)
+        if len(poem) + poem.count("。") > WHOLE:
+            continue
+        header, body = (think(poem[:-2]) + "\n\n" if think else poem).split("\n", 1)
+        given, ids = tokenizer.encode(f"{header}\n"), tokenizer.encode(body)
+        idx = torch.tensor([given + ids], device=device)  # (1, L)
+        targets = idx[:, 1:].clone()  # (1, L-1)
+        targets[:, : len(given) - 1] = -100
+        total += model(idx[:, :-1], targets)[1].item() * len(ids)
+        count += len(poem) - len(header) - 1
     return round(total / count, 4)
 
 
-def losses(text, model, tokenizer, window, device="cpu"):
-    """全文 text 里没学过的部分的两份考题：{"poem_loss": nat/字, "row_loss": nat/字}。"""
+def losses(text, model, tokenizer, window, device="cpu", think=None):
+    """全文 text 里没学过的部分的考题（dict，nat/字）：row_loss、poem_loss 要想的没有，body_loss 窗口够大的才有。"""
+    found = {} if think else {"row_loss": round(loss(model, tokenizer, rows(text), window, device), 4)}
+    if not think:
+        found["poem_loss"] = round(loss(model, tokenizer, poems(text), window, device), 4)
+    if window >= WHOLE and callable(model):
+        found["body_loss"] = body_loss(text, model, tokenizer, device, think)
+    return found
+
+
+def requests(text, tunes, think):
+    """REQUESTS 条要求，照没学过的、只押一部的词写：[(写给模型的题头（str）, 要哪一部（int）, 藏头（str）), …]。"""
+    found = []
+    for poem in evenly([poem for poem in poems(text) if poem.split(" ")[0] in tunes], 4 * REQUESTS):
+        header, *lines = poem.strip().split("\n")
+        parts, heads = set(re.findall("[①-⑲]", think(poem))), "".join(line[0] for line in lines)
+        if len(parts) == 1:
+            found.append((f"{max(parts)} 藏头{heads}\n{header}\n", ord(max(parts)) - ord("①") + 1, heads))
+    return evenly(found, REQUESTS)
+
+
+def obeyed(asked, bodies, yun):
+    """照要求 asked（见 requests）写的正文 bodies（[str, …]）：{"asked": 句号前的字押了几成, "heads": 藏头对了几成}。"""
+    ends = [(part, ch) for (_, part, _), body in zip(asked, bodies) for ch in re.findall("(.)。", body)]
+    heads = [
+        (want, line[:1])
+        for (_, _, heads), body in zip(asked, bodies)
+        for want, line in itertools.zip_longest(heads, body.split("\n")[: len(heads)], fillvalue="")
+    ]
     return {
-        "poem_loss": round(loss(model, tokenizer, poems(text), window, device), 4),
-        "row_loss": round(loss(model, tokenizer, rows(text), window, device), 4),
+        "asked": round(sum(part in yun.rhymes.get(ch, ()) for part, ch in ends) / max(1, len(ends)), 4),
+        "heads": round(sum(want == ch for want, ch in heads) / len(heads), 4),
     }

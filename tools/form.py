@@ -10,14 +10,18 @@
     attested  整首的句长序列，这个词牌在训练集里出现过的占几成
     prefix    从头数起，写对了多长：和出现过的序列最长的公共开头，占整首的几成，各首平均
     tone      句长合了一种常见的谱（prosody.py）的词里，定了平仄的位置，对了几成；一首都没有就是 None
-    rhyme     同上，该押韵的末字，落在同一部的占几成
+    rhyme     同上，该押韵的末字，落在同一部的占几成；换韵的词牌，一组一组地算
+    strict    同上，落在同一韵（一部里平声、上去分开）的占几成
     copied    有连着 12 个字和训练集一样（不算标点）的占几成
     distinct  一首里不同的字占几成，各首平均
+    pairs     一句里挨着的两个字，训练集里也这样挨着过的占几成：像不像话，粗粗的一把尺
     repeated  该押韵的末字里，重复用前面用过的字的占几成，各首平均
     entropy   各首押的是哪一部，占比的熵（nat）：总押那一两部，就小
     rare      该押韵的末字里，训练集一万个韵脚里不到一个的字（USUAL）占几成：躲进没人用的字里押韵，就大
-再考整首的题（exam.py）：poem_loss、row_loss；听要求的模型（v25 起）考 body_loss。它们的开头前面加上 〈词牌〉，
-另有 held_out（v27 起没练过的六个词牌的 attested、prefix、tone、rhyme、distinct）和 practised（其余的）。
+写之前先想的（v25 起），先把想的（①–⑲）去掉再打分；kept 是想的哪一部，就写那一部的占几成，thoughts 是一首想几回。
+再考整首的题（exam.py）：body_loss、poem_loss、row_loss；想的那些记号也要花 nat，一样算在真字头上，没有后两样。
+听要求的（v26 起）另有 asked（要哪一部，句号前的字押了几成）、heads（要藏头，藏对了几成）；held_out 是 v29 起没练过的
+六个词牌的 attested、prefix、tone、rhyme、distinct，practised 是其余的。
 """
 
 import argparse
@@ -33,6 +37,7 @@ import sys
 import time
 from pathlib import Path
 
+import course
 import prosody
 import records
 from course import TRAIN, corpus
@@ -79,6 +84,7 @@ class Forms:
         self.usual = {character for character, count in ends.items() if count >= USUAL * ends.total()}
         self.training = [body for _, _, body in train]
         self.known = prosody.characters("".join(self.training))
+        self.neighbours = {pair for body in self.training for pair in prosody.pairs(body)}
 
     @functools.cached_property
     def copies(self):
@@ -108,23 +114,26 @@ class Forms:
         scores = [
             (*score, self.copies.copied(body), prosody.variety(body)) for score, (_, body, _) in zip(scores, written)
         ]
+        pairs = [pair for _, body, _ in written for pair in prosody.pairs(body)]
         return (
             {
                 name: round(sum(score[k] for score in scores) / len(scores), 4)
                 for k, name in enumerate(("ended", "attested", "prefix", "copied", "distinct"))
             }
             | self.prosody([(tune, body) for tune, body, ended in written if ended])
+            | {"pairs": round(sum(pair in self.neighbours for pair in pairs) / max(1, len(pairs)), 4)}
             | {"poems": len(scores)}
         )
 
     def prosody(self, written):
-        """written：[(词牌, 正文), …] → 韵律的五样（dict，名字见模块的说明）；没有一首有谱可对的是 None。"""
+        """written：[(词牌, 正文), …] → 韵律的六样（dict，名字见模块的说明）；没有一首有谱可对的是 None。"""
         found = [one for tune, body in written if (one := self.templates.score(tune, shape(body), body))]
-        right, fixed, rhymed, ends = (sum(column) for column in zip(*found, (0, 0, 0, 0)))
+        right, fixed, rhymed, strict, ends = (sum(column) for column in zip(*found, (0, 0, 0, 0, 0)))
         last = [one for tune, body in written if (one := self.templates.ends(tune, shape(body), body))]
         return {
             "tone": round(right / fixed, 4) if fixed else None,
             "rhyme": round(rhymed / ends, 4) if ends else None,
+            "strict": round(strict / ends, 4) if ends else None,
             "repeated": round(sum(1 - len(set(one)) / len(one) for one in last) / len(last), 4) if last else None,
             "entropy": round(prosody.entropy([self.templates.yun.main_rhyme(one) for one in last]), 4)
             if last
@@ -173,34 +182,52 @@ def write(model, tokenizer, prompts, device, seed=42):
     return [(written[k].split("\n\n")[0], "\n\n" in written[k]) for k in range(len(prompts))]
 
 
-def score_model(forms, model, tokenizer, device="cpu", count=SAMPLES, text=None, window=None):
+def say(text):
+    """模型写的（str）→ 去掉想的：①–⑲。"""
+    return re.sub("[①-⑲]", "", text)
+
+
+def score_model(forms, model, tokenizer, device="cpu", count=SAMPLES, text=None, window=None, think=None, obeys=False):
     """让模型每个词牌写 count 首，返回平均分（dict，见 Forms.summary）和头一个词牌的头三首（examples）。
 
-    给了全文 text 和模型最多看几个字 window，就再考整首的两份题（exam.losses）。
+    给了全文 text 和模型最多看几个字 window，就再考整首的题（exam.losses）。think：脚本里的 think，一首词 → 添上想的；
+    不想的是 None。obeys：听不听要求，听的再考 asked、heads（exam.obeyed）。
     """
     import exam
 
     chosen = random.Random(42)
     tunes = [tune for tune in forms.tunes for _ in range(count)]
-    obeys = "〈" in tokenizer.stoi
-    prompts = [(f"〈{tune}〉" if obeys else "") + f"{tune} {chosen.choice(forms.authors[tune])}\n" for tune in tunes]
+    prompts = [f"{tune} {chosen.choice(forms.authors[tune])}\n" for tune in tunes]
     training = getattr(model, "training", False)
     if hasattr(model, "eval"):
         model.eval()
     poems = write(model, tokenizer, prompts, device)
-    written = [(tune, body, ended) for tune, (body, ended) in zip(tunes, poems)]
+    written = [(tune, say(body), ended) for tune, (body, ended) in zip(tunes, poems)]
     scores = forms.summary(written)
+    if think:
+        thoughts = [one for body, _ in poems for one in re.findall("([①-⑲])(.)", body)]
+        kept = sum(ord(symbol) - ord("①") + 1 in forms.templates.yun.rhymes.get(ch, ()) for symbol, ch in thoughts)
+        scores |= {"kept": round(kept / max(1, len(thoughts)), 4), "thoughts": round(len(thoughts) / len(poems), 2)}
     if obeys:
         for name, held_out in (("held_out", True), ("practised", False)):
             part = forms.summary([one for one in written if (one[0] in forms.tunes[2::3]) == held_out])
             scores[name] = {key: part[key] for key in ("attested", "prefix", "tone", "rhyme", "distinct")}
-    if text and obeys:
-        scores["body_loss"] = exam.body_loss(text, model, tokenizer, window, device)
-    elif text:
-        scores |= exam.losses(text, model, tokenizer, window, device)
+        requests = exam.requests(text, forms.tunes, think)
+        answers = write(model, tokenizer, [request for request, *_ in requests], device)
+        scores |= exam.obeyed(requests, [say(body) for body, _ in answers], forms.templates.yun)
+    if text:
+        scores |= exam.losses(text, model, tokenizer, window, device, think)
     if training:
         model.train()
     return scores | {"examples": [prompt + body for prompt, (body, _) in zip(prompts[:3], poems)]}
+
+
+def score(namespace, file, count=SAMPLES):
+    """跑完的脚本 file（它的全局变量 namespace）→ 平均分（dict，见 score_model）。"""
+    text = corpus()
+    model, tokenizer, device, window = (namespace[key] for key in ("model", "tokenizer", "device", "block_size"))
+    think, obeys = namespace.get("think"), bool(course.script(file).base)
+    return score_model(Forms(text), model, tokenizer, device, count, text, window, think, obeys)
 
 
 def peak_memory_mb():
@@ -247,11 +274,7 @@ def main():
         keep(namespace, arguments.keep)
     scores = None
     if "device" in namespace and arguments.count:  # 纯 Python 的基线不收张量；它的张量版是同一个模型
-        text = corpus()
-        model, tokenizer, device = (namespace[key] for key in ("model", "tokenizer", "device"))
-        scores = score_model(Forms(text), model, tokenizer, device, arguments.count, text, namespace["block_size"])
-        if "examine" in namespace:
-            scores["examined"] = {name: round(share, 4) for name, share in namespace["examine"]().items()}
+        scores = score(namespace, arguments.script.name, arguments.count)
     if arguments.json:
         report = {
             "finished": finished,
