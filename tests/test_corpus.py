@@ -12,6 +12,7 @@ import course
 import helpers
 
 SHA256 = "c1dc841b782b87beffae2a10c13cffa1e8bf0667385888d28206b1fc4ee73dcd"
+HUAJIAN = "237077cc7aeb2f0c967eb79c218dec874e75abf6b774283abd92cf1050460a19"
 FAMOUS = """
 春花秋月何时了 问君能有几多愁 小楼昨夜又东风 无言独上西楼 剪不断 林花谢了春红 帘外雨潺潺 流水落花春去也 独自莫凭栏
 大江东去，浪淘尽 明月几时有，把酒问青天 但愿人长久 十年生死两茫茫 老夫聊发少年狂 竹杖芒鞋轻胜马 人有悲欢离合
@@ -29,6 +30,20 @@ def text():
 
 def test_sha256(text):
     assert hashlib.sha256(text.encode()).hexdigest() == SHA256
+
+
+def test_huajian(text):
+    """《花间集》：一个字节都不能变；字都在 ci.txt 里，没有一首是 ci.txt 里有的。"""
+    huajian = (course.ROOT / "modern" / "huajian.txt").read_bytes().decode()
+    assert hashlib.sha256(huajian.encode()).hexdigest() == HUAJIAN
+    assert set(huajian) <= set(text) and all(" 花间\n" in poem for poem in huajian[:-2].split("\n\n"))
+    bodies = {poem.split("\n", 1)[1] for poem in text[:-2].split("\n\n")}
+    assert not bodies & {poem.split("\n", 1)[1] for poem in huajian[:-2].split("\n\n")}
+
+
+def test_huajian_keeps_what_is_known():
+    found = build_ci.huajian([record(LONG), record(LONG.replace("一", "千"))], LONG + " 浣溪沙花间\n")
+    assert found == f"浣溪沙 花间\n{LONG}\n\n"
 
 
 def test_format(text):

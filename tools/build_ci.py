@@ -1,11 +1,12 @@
-"""从 npm 包 chinese-poetry 2.0.1 生成语料 ci.txt，逐字节可复现。
+"""从 npm 包 chinese-poetry 2.0.1 生成语料 ci.txt，和 v27 学的《花间集》，逐字节可复现。
 
 用法：
     python tools/build_ci.py                    # 用 npm pack 取包（约 85 MB）
     python tools/build_ci.py 某处/chinese-poetry-2.0.1.tgz
 
 来源：npm 包 chinese-poetry（MIT 许可；诗词原文属公有领域）。
-读 songci/ 的 22 个文件（全宋词）和 wudaishici/nantang/（南唐词），写到仓库根目录的 ci.txt。
+读 songci/ 的 22 个文件（全宋词）和 wudaishici/nantang/（南唐词），写到仓库根目录的 ci.txt；读 wudaishici/huajianji/
+（花间集，晚唐五代），作者一律写“花间”，字都在 ci.txt 里的，写到 modern/huajian.txt。
 """
 
 import argparse
@@ -24,7 +25,8 @@ PACKAGE = "chinese-poetry@2.0.1"
 INTEGRITY = "sha512-KtYARvV7CWNtax0na9+Jn6PlhGgSoid7PWyDzXI4KsCEm2odZcqEQyval5koaLygZnM/EQ3lfJ//25K8p3uHNg=="
 MEMBERS = [f"package/dist/songci/ci.song.{n}.json" for n in range(0, 22000, 1000)]
 MEMBERS.append("package/dist/wudaishici/nantang/poetrys.json")
-OUTPUT = Path(__file__).resolve().parent.parent / "ci.txt"
+HUAJIAN = [f"package/dist/wudaishici/huajianji/huajianji-{n}-juan.json" for n in [*range(1, 10), "x"]]
+ROOT = Path(__file__).resolve().parent.parent
 
 HAN = r"〇\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
 HEADER = re.compile(f"[{HAN}]+(?:·[{HAN}]+)* [{HAN}]+")
@@ -43,10 +45,10 @@ def check_integrity(tarball):
         raise ValueError(f"{tarball} 不是 {PACKAGE}：sha512 应为 {INTEGRITY}，实为 {found}")
 
 
-def read_records(tarball):
-    """按固定顺序读出包里的词，返回 dict 的列表（rhythmic、author、paragraphs）。"""
+def read_records(tarball, members=MEMBERS):
+    """按固定顺序读出包里 members 这几个文件的词，返回 dict 的列表（rhythmic、author、paragraphs）。"""
     with tarfile.open(tarball) as archive:
-        return [record for name in MEMBERS for record in json.load(archive.extractfile(name))]
+        return [record for name in members for record in json.load(archive.extractfile(name))]
 
 
 def clean(record, counts):
@@ -92,6 +94,12 @@ def build(records):
     return "".join(poems), counts
 
 
+def huajian(records, text):
+    """《花间集》的记录 → modern/huajian.txt 的全文；text 是 ci.txt 的全文，有它没有的字的不要。"""
+    found, _ = build([{**record, "author": "花间"} for record in records])
+    return "".join(poem + "\n\n" for poem in found.split("\n\n")[:-1] if set(poem) <= set(text))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -104,15 +112,16 @@ def main():
             tarball = next(Path(folder).glob("*.tgz"))
         try:
             check_integrity(tarball)
-            records = read_records(tarball)
+            records, others = read_records(tarball), read_records(tarball, HUAJIAN)
         except (OSError, ValueError) as error:
             raise SystemExit(str(error)) from None
     text, counts = build(records)
-    OUTPUT.write_bytes(text.encode())
+    (ROOT / "ci.txt").write_bytes(text.encode())
+    (ROOT / "modern" / "huajian.txt").write_bytes(huajian(others, text).encode())
     print(f"读入 {len(records)} 首")
     for rule, count in counts.items():
         print(f"{rule}：{count}")
-    print(f"{OUTPUT.name}：{len(text)} 个字符，{len(set(text))} 种，sha256 {hashlib.sha256(text.encode()).hexdigest()}")
+    print(f"ci.txt：{len(text)} 个字符，{len(set(text))} 种，sha256 {hashlib.sha256(text.encode()).hexdigest()}")
 
 
 if __name__ == "__main__":
