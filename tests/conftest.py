@@ -60,10 +60,9 @@ def start():
 
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory):
-    """放着小的 base.pth、sft.pth 的文件夹（Path）。"""
+    """放着小的 base.pth、think.pth、sft.pth 的文件夹（Path）。"""
     folder = tmp_path_factory.mktemp("checkpoints")
-    base = BY_ID["v25"].base
-    for name, steps in ((base, 60), ("v25", 40)):
+    for name, steps in (("v24", 60), ("v25", 60), ("v26", 40)):
         one = BY_ID[name]
         script = helpers.prepared(one.file, folder / name, folder, max_iters=steps, learning_rate=1e-2)
         helpers.load(script)

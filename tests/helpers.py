@@ -11,7 +11,7 @@ import tempfile
 
 import course
 import runner
-from course import BY_ID, TWIN
+from course import BY_ID, TWIN, V
 from runner import edit, load, samples, set_hyperparameters, steps  # noqa: F401
 
 TWINS = {BY_ID[row.before].file: row.file for row in course.COURSE if row.part == TWIN}  # 脚本 → 它的逐行注释版
@@ -32,7 +32,7 @@ TINY = dict(
     max_new_tokens=5,
 )
 # 底座之后的
-SMALL = {**TINY, **dict(block_size=160, max_new_tokens=20, prompts=["〈浣溪沙〉"], eval_interval=10, rhyme_iters=5)}
+SMALL = {**TINY, **dict(block_size=60, max_new_tokens=20, prompts=["浣溪沙 苏轼\n"], eval_interval=10, group_size=4)}
 CORPUS = course.corpus()[:20000]  # 一小段语料（2 万字），够小模型用
 
 
@@ -54,7 +54,7 @@ def changed(script, *pairs):
 # ---------- 底座之后的：接着小的 base.pth、sft.pth 学 ----------
 def poems(count=300):
     """几个词牌轮着来的小语料（str），count 首：够 20 个词牌的名目，也有 10% 来考。"""
-    chars = "春江花月夜风雨山水云天人心愁梦酒香红绿青"
+    chars = "春江花月夜风雨山水云天人心愁梦酒香红绿青藏头"
     lines = []
     for k in range(count):
         take = lambda n: "".join(chars[(k * 7 + j * 3 + n) % len(chars)] for j in range(n))  # noqa: E731
@@ -68,11 +68,13 @@ def poems(count=300):
 def prepared(file, folder, checkpoints=None, corpus=None, **hyper):
     """底座或它之后的一份，小模型，放在 folder；旁边放好它要的权重，从 checkpoints（Path）里拿。返回脚本的 Path。"""
     base = course.base_of(file)
-    hyper = {**SMALL, **({} if base else {"prompts": ["浣溪沙 "]}), **hyper}
-    script = edit(file, folder, corpus=poems() if corpus is None else corpus, **hyper)
-    if base:  # 起点是谁学出来的，它不管：除了底座，都拿 sft.pth 充数
-        source = "sft.pth" if course.base_of(base.file) else base.saves
-        shutil.copy(checkpoints / source, script.with_name(base.saves))
+    few = {"batch_size": 2} if "practised" in course.source(file) else {}  # 小语料只练两个词牌
+    script = edit(file, folder, corpus=poems() if corpus is None else corpus, **{**SMALL, **few, **hyper})
+    if file == V[27]:  # 换成小语料里的字
+        script.with_name("huajian.txt").unlink()
+        script.with_name("huajian.txt").write_text(poems(40), encoding="utf-8")
+    if base:
+        shutil.copy(checkpoints / base.saves, script.with_name(base.saves))
     return script
 
 

@@ -70,7 +70,7 @@ def pieces(name):
             if node.name == "BabyGPT":
                 generate = next(n for n in node.body if getattr(n, "name", "") == "generate")
                 found["generate"] = ast.get_source_segment(text, generate)
-    body = text.split("# ---------- 训练 ----------\n")[1]
+    body = re.split("# ---------- (?:训练|挑) ----------\n", text)[1]
     found["training"], found["sampling"] = body.split("# ---------- 采样 ----------\n")
     return found
 
@@ -111,11 +111,6 @@ def assigned(name, pattern=r"\w+ = "):
     return {line.split("  #")[0] for line in text.split("\n") if re.match(pattern, line)}
 
 
-def test_answer_only_is_the_same_where_it_is():
-    texts = {pieces(file)["answer_only"] for file in files(AFTER) if "answer_only" in pieces(file)}
-    assert len(texts) == 1
-
-
 @pytest.mark.parametrize("name", files(MODERN, measured=True)[1:-1], ids=lambda name: course.BY_FILE[name].id)
 def test_hyperparameters_are_the_same_up_to_the_base(name):
     first = files(MODERN)[0]
@@ -136,7 +131,7 @@ def test_checks_are_the_same_everywhere():
     for name in files(FIRST, MODERN):
         assert first <= guards(name) and len(guards(name)) <= 7, name
     for name in files(AFTER):
-        assert len(guards(name) & first) == 1 and len(guards(name)) <= 5, name
+        assert first & guards(name) and len(guards(name)) <= 7, name
 
 
 @pytest.mark.parametrize("name", [row.file for row in COURSE if row.part not in (TWIN, USE)])
@@ -146,6 +141,7 @@ def test_output_is_set_up_the_same_everywhere(name):
 
 
 LENGTHS = {"simplemodel": 48, "v1": 130, "v3": 162, "v10": 203, "v12": 265, "v24": 275}
+LENGTHS |= {f"v{number}": 300 for number in range(25, 33)}
 LENGTHS |= {f"v{number}": 225 for number in range(13, 19)} | {f"v{number}": 250 for number in range(19, 23)}
 
 
@@ -184,7 +180,7 @@ def test_sampler_keeps_v12s_parts(piece):
     assert ast.dump(ast.parse(part(SAMPLER, piece))) == ast.dump(ast.parse(part(V[12], piece)))
 
 
-@pytest.mark.parametrize("piece", ["Tokenizer", "rotate", "MultiHeadAttention", "FeedForward", "Block"])
+@pytest.mark.parametrize("piece", ["rotate", "MultiHeadAttention", "FeedForward", "Block"])
 def test_writer_keeps_v25s_parts(piece):
     assert pieces_of(source(WRITER))[piece] == pieces_of(source(V[25]))[piece]
     assert len(source(WRITER).split("\n")) <= 300

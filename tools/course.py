@@ -23,7 +23,6 @@ RULER = "ruler"  # 第一段路里，和第二段路排在一张表里比的
 STEPS = "steps"  # docs/modern.svg：第二段路的几份都在里面，第一段路只有标了的
 STAGES = "stages"  # docs/stages.svg，网页的“格律”
 SAMPLES = "samples"  # modern/README.md 里同一个词牌各写的一首
-FRONTIER = "frontier"  # docs/frontier.svg 里的菱形
 NEIGHBOURS = "neighbours"  # 网页的“近邻”
 DEFAULT, CONTRAST = "default", "contrast"  # 网页一打开先选的一版，和它对照的一版
 RUNG = "rung"  # 网页的“格律”里挑得到的，头四个一开始就勾上
@@ -209,28 +208,42 @@ COURSE = [
         saves="base.pth", page=True, label="底座", shown=(STAGES, SAMPLES, RUNG),
     ),
     Script(
-        "modern/babygpt_v25_sft.py", AFTER, "指令微调：看“要求 → 词”，只学词", before="v24", bound=176,
-        touches="examine get_batch heads judge make_pairs orthogonalize read rhyme sampling shape training write",
-        base="v24", saves="sft.pth", page=True, label="SFT", shown=(STAGES, RUNG),
+        "modern/babygpt_v25_think.py", AFTER, "先想后写：句号前的字，先写下它押哪一部，再写它", before="v24", bound=20,
+        touches="sampling say think training", saves="think.pth", page=True, label="先想",
+        shown=(STAGES, SAMPLES, RUNG),
     ),
     Script(
-        "modern/babygpt_v26_lora.py", AFTER, "LoRA：原来的权重不动，只学窄窄的一条", before="v25", bound=45,
-        touches="LoRA sampling training", base="v25", saves="lora.pth", side=True, label="LoRA",
+        "modern/babygpt_v26_sft.py", AFTER, "指令微调：看“要求 → 词”，只学词", before="v25", bound=54,
+        touches="ask get_batch sampling training", base="v25", saves="sft.pth", page=True, label="SFT",
+        shown=(STAGES, SAMPLES, RUNG),
     ),
     Script(
-        "modern/babygpt_v27_dpo.py", AFTER, "DPO：两首一比，让好的比坏的更可能", before="v25", bound=72,
-        touches="answer_only log_prob make_preferences training", base="v25", saves="dpo.pth", side=True, label="DPO",
-        shown=(STAGES,),
+        "modern/babygpt_v27_lora.py", AFTER, "LoRA：原来的权重不动，只学窄窄的一条", before="v26", bound=61,
+        touches="LoRA ask estimate_loss orthogonalize sampling training", base="v26", saves="lora.pth", side=True,
+        label="LoRA",
     ),
     Script(
-        "modern/babygpt_v28_grpo.py", AFTER, "GRPO：程序打分的强化学习", before="v25", bound=69,
-        touches="answer_only reward training", base="v25", saves="grpo.pth", page=True, label="GRPO",
-        shown=(STAGES, FRONTIER, RUNG),
+        "modern/babygpt_v28_best_of_n.py", AFTER, "验证器：写 16 首，程序挑最好的，不训练", before="v26", bound=137,
+        touches="ask estimate_loss get_batch judge orthogonalize sampling shape training write", base="v26",
+        measured=False, label="挑",
     ),
     Script(
-        "modern/babygpt_v29_process_reward.py", AFTER, "过程奖励：每个韵脚当场打分，学会押韵", before="v28", bound=71,
-        touches="best_probs make_pairs mark training", base="v28", saves="process.pth", page=True, label="过程奖励",
-        shown=(STAGES, FRONTIER, RUNG),
+        "modern/babygpt_v29_reject.py", AFTER, "拒绝采样：挑出来的最好的，拿来再学", before="v28", bound=63,
+        touches="examine sampling training write", base="v26", saves="reject.pth", label="拒绝采样",
+        shown=(STAGES, SAMPLES),
+    ),
+    Script(
+        "modern/babygpt_v30_dpo.py", AFTER, "DPO：最好的和最差的比，让好的更可能", before="v29", bound=17,
+        touches="training", base="v26", saves="dpo.pth", side=True, label="DPO",
+    ),
+    Script(
+        "modern/babygpt_v31_grpo.py", AFTER, "GRPO：每一首都算数，看它比全组的平均好多少", before="v29", bound=6,
+        touches="training", base="v26", saves="grpo.pth", page=True, label="GRPO", shown=(STAGES, SAMPLES, RUNG),
+    ),
+    Script(
+        "modern/babygpt_v32_process_reward.py", AFTER, "过程奖励：想的、韵字，一处一处打分", before="v31", bound=25,
+        touches="credit training", base="v26", saves="process.pth", page=True, label="过程奖励",
+        shown=(STAGES, SAMPLES, RUNG),
     ),
     Script("modern/babygpt_write.py", USE, "写词：挑手边最好的权重，照你的要求写", name="write", measured=False),
 ]
@@ -282,9 +295,6 @@ def measured_as(file):
     return BY_ID[same].file if same else file
 
 
-# v25 起的数，是接着提交 d0fae12 里的 v24 量的：现在的这份（左边的指纹）当作那份，v25 起重写时再量；
-# 它再改一个字，就过时
-STANDS_FOR = {"bed58e641c8964d6": "2246efaef82946b4"}
 MEASURED = files(measured=True)  # 要量的
 LAST = files(AFTER, side=False)[-1]  # 最后一版：随仓库发的权重就是它学的
 SAMPLER, WRITER = BY_ID["sampler"].file, BY_ID["write"].file

@@ -1,17 +1,15 @@
-"""v25：指令微调（SFT）。底座只会顺着写下去；看过一万七千对“要求 → 词”，它就开始听要求。
+"""v25：先想后写。押韵要紧的只有句号前那个字，那就让模型先写下它押哪一部，再写它；想的，说出来之前拿掉。
 
-改动：接着 base.pth 学。每首词的要求由程序从词里读出来：词牌、韵部、藏头（各行的头一个字），写在 〈〉 里；
-      loss 只算词，要求不算（targets 记 -100，cross_entropy 就跳过），所以和 v24 的不能比。一段放长到 224 字，
-      好装下要求：位置是转出来的，没有参数，长出来的在这里学。v22 的 Muon 用不着，拿掉。
-运行：python modern/babygpt_v25_sft.py（先要有 v24 存下的 base.pth）
-预期：2 核 CPU 约 9 分钟，种子 42 的验证 loss 约 3.49
-看什么：同样的要求，学之前、学之后各听了几成；藏头（照抄要求里的字）和韵部（一部有几百个字），哪样难？
-试试：把 keep 改成 1.0（样样都要求），只给词牌的时候，还写得好吗？
-自测：要求里的字不算 loss，①、②、③ 的嵌入还学得到吗？为什么？答案在 docs/answers.md。
+改动：句号前的字（韵字），前面添一个记号，“春事春前陌上⑦残。”：它在词林正韵的第几部（①–⑲，能互相押的字归一部；
+      没查到的不添）。本来，押哪一部、哪些字在这一部、挑哪个字，全挤在写那个字的一步里；分成两步，一步定下押哪
+      一部（照抄前面的记号就行），一步在这一部里挑一个字，两步都容易。记号占地方，T 放到 176。模型、训练的代码
+      一字不改；记号也算在 loss 里，打印的 loss 不能和 v24 的比。
+运行：python modern/babygpt_v25_think.py；预期：2 核 CPU 约 10 分钟，种子 42 的验证 loss 约 3.44。
+看什么：样文的句号前，押不押韵；比 v24 的。把最后一行的 say 去掉，看它想了什么。
+试试：让 think 一个记号也不添（return poem），别的照旧：少了什么？（think.pth 会被盖掉，先抄一份。）
+自测：记号说 ⑦，后面的字就一定在第七部吗？谁管着它？答案在 docs/answers.md。
 """
-import copy
 import math
-import os
 import re
 import sys
 import time
@@ -29,17 +27,24 @@ if hasattr(sys.stdout, "reconfigure"):
 
 # ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
 device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-prompts = ["〈浣溪沙 韵⑦ 藏头春江花月〉", "〈鹧鸪天〉"]  # 训练完，让模型照这些要求写
-max_new_tokens = 180  # 每个开头写多少字
-batch_size = 6  # B：一步同时学几段文本
-block_size = 224  # T：每段多长，也是模型最多能看多远；比 v24 的长，好装下要求
-learning_rate = 4e-3  # 底座已经会写，步子比 v24 的小
-max_iters = 3000  # 训练多少步
-eval_interval = 500  # 每隔多少步评估一次
-eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 500 字）
-train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证；要和 v24 的一样
-keep = 0.7  # 词牌、韵部、藏头，每样有几成的机会写进要求
-assert batch_size > 0, "batch_size 至少是 1"
+prompts = ["浣溪沙 苏轼\n", "鹧鸪天 辛弃疾\n"]  # 让模型接着这些开头往下写：词牌 作者，\n 另起一行
+max_new_tokens = 100  # 每个开头写多少字
+batch_size = 8  # B：一步同时学几段文本
+block_size = 176  # T：每段多长，也是模型最多能看多远
+n_embed = 128  # C：每个字用多少个数来表示
+n_head = 4  # 注意力头的个数：有几份 q
+n_kv_head = 2  # 有几份 k 和 v，每份由 n_head / n_kv_head 个头共用
+head_size = 32  # 简写 hs：每个头的 q、k、v 多宽；n_head × hs 不必等于 n_embed
+n_layer = 4  # Block 叠几层
+rope_theta = 500  # 越大，慢的几对转得越慢；窗口越长，要越大
+learning_rate = 5e-3  # 有预热、有衰减，敢比 v10 大
+muon_learning_rate = 0.01  # Block 里的矩阵走的步子
+max_iters = 2800  # 训练多少步
+eval_interval = 700  # 每隔多少步评估一次
+eval_iters = 40  # 每次评估在训练集、验证集上各算几批（每批约 350 字）
+train_data_ratio = 0.9  # 前 90% 的字用来训练，其余用来验证
+assert min(batch_size, n_embed) > 0, "batch_size、n_embed 至少是 1"
+assert n_head % n_kv_head == 0, "n_head 要能被 n_kv_head 整除，好平分给各份 k、v"
 
 # ---------- 数据 ----------
 try:
@@ -47,19 +52,24 @@ try:
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt，请把它放在脚本的上一层文件夹里，并存成 UTF-8 编码。（{error}）")
 text = re.sub(r"\n\s*\n", "\n\n", text.strip()) + "\n\n"  # 篇与篇之间空一行；多空几行、空行里有空格，也算一行
-assert isinstance(prompts, list) and all(prompts), '请把 prompts 写成 ["春江", "往事"] 这样，每个至少一个字'
-try:  # 一行一个字，和它的几种读音：声调、词林正韵的第几部
+try:  # 一行一个字，和它的几种读音：声调、词林正韵的第几部，如“江 平2”；rhymes：字 -> 它在哪几部，①–⑲
     readings = Path(__file__).with_name("yun.txt").read_text(encoding="utf-8").splitlines()
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 yun.txt，它该和脚本在同一个文件夹里。（{error}）")
-try:
-    base = torch.load(Path(__file__).with_name("base.pth"), map_location=device, weights_only=True)
-    sizes, chars = base["config"], base["chars"]
-    n_embed, n_head = sizes["n_embed"], sizes["n_head"]
-    n_kv_head, n_layer = sizes["n_kv_head"], sizes["n_layer"]
-    head_size, rope_theta = sizes["head_size"], sizes["rope_theta"]
-except Exception as error:  # 没有、不完整、不是它
-    raise SystemExit(f"读不出 base.pth，请先运行 python modern/babygpt_v24_base.py。（{error}）")
+rhymes = {line[0]: sorted({chr(0x245F + int(n)) for n in re.findall(r"\d+", line)}) for line in readings}
+
+def think(poem):  # 想：每个句号前的字，先写下它在哪一部，再写它
+    counts = Counter(part for ch in re.findall("(.)。", poem) for part in rhymes.get(ch, ()))
+    for ch in rhymes.keys() & re.findall("(.)。", poem):  # 一字几部的，取全首里最多的那一部
+        poem = poem.replace(ch + "。", max(rhymes[ch], key=counts.get) + ch + "。")
+    return poem
+
+def say(text):  # 说：想的不说出来
+    return re.sub("[①-⑲]", "", text)
+
+text = "\n\n".join(map(think, text.split("\n\n")))
+assert isinstance(prompts, list) and all(prompts), '请把 prompts 写成 ["春江", "往事"] 这样，每个至少一个字'
+assert set("".join(prompts)) <= set(text), f"请换掉这些字，模型没见过：{set(''.join(prompts)) - set(text)}"
 
 class Tokenizer:  # 字 ↔ 编号：模型只认得数字
     def __init__(self, text):
@@ -73,65 +83,20 @@ class Tokenizer:  # 字 ↔ 编号：模型只认得数字
         return "".join(self.chars[i] for i in ids)
 
 tokenizer = Tokenizer(text)
-symbols = "〈〉①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲韵藏头 "  # 要求里用的记号：头、尾，19 个韵部（①是第 1 部），……
-tokenizer.chars += [ch for ch in symbols if ch not in tokenizer.stoi]  # 语料里没有的，接在词表的末尾
-tokenizer.stoi = {ch: i for i, ch in enumerate(tokenizer.chars)}
-if chars != tokenizer.chars[:len(chars)]:
-    raise SystemExit("存下的权重，学的不是这份 ci.txt 里的字。请用这份 ci.txt，从 v24 起重新运行。")
 vocab_size = len(tokenizer.chars)  # V：一共有多少种字
+data = torch.tensor(tokenizer.encode(text), device=device)  # (N,)
 n_train = int(len(text) * train_data_ratio)
-assert min(n_train, len(text) - n_train) > block_size, "文本太短，或 train_data_ratio 不在 0 和 1 之间"
-unknown = set("".join(prompts)) - set(tokenizer.chars)
-assert not unknown, f"请换掉这些字，模型没见过：{unknown}"
-
-rhymes = {}  # 字 -> 它在哪几部
-for line in readings:
-    ch, *numbers = line.split(" ")  # 如“江 平2”
-    rhymes[ch] = sorted({symbols[1 + int(number[1:])] for number in numbers})
-
-def read(text):  # 一首一首的 (词牌, 题头, 正文)；头尾两首多半不全，不要
-    poems = [poem.split("\n", 1) for poem in text.split("\n\n")[1:-1] if "\n" in poem]
-    return [(header.split()[0], header, body) for header, body in poems]
-
-def heads(body):  # 各行的头一个字
-    return "".join(line[:1] for line in body.split("\n"))
-
-def rhyme(body):  # 押哪一部：句号前的字里最多的那一部；占不到八成的，当作没有，是 ""
-    ends = re.findall("(.)。", body)
-    [(name, count)] = Counter(name for ch in ends for name in rhymes.get(ch, ())).most_common(1) or [("", 0)]
-    return name if count >= 0.8 * len(ends) else ""
-
-def shape(body):  # 句长：各句几个字，在第几行
-    lines = enumerate(body.split("\n"))
-    return tuple((len(clause), n) for n, line in lines for clause in re.findall("[^，。、]+", line))
-
-def make_pairs(poems):  # 一对接一对，连成 (2, N)：字，和要学的字（不学的记 -100）；各对的起点，(首数,)
-    ids, answers, starts = [], [], []
-    for tune, header, body in poems:
-        n = 1 + int(len(heads(body)) * torch.rand(()))  # 藏头只要前几行的
-        wants = [tune, "韵" + rhyme(body), "藏头" + heads(body)[:n]]
-        chosen = [want for want, dice in zip(wants, torch.rand(3)) if dice < keep and want != "韵"]
-        question = tokenizer.encode("〈" + " ".join(chosen) + "〉")
-        answer = tokenizer.encode(f"{header}\n{body}\n\n")
-        if len(question) > block_size:
-            raise SystemExit(f"有条要求长 {len(question)} 字，一段装不下要学的字，请改大 block_size。")
-        starts.append(len(ids))
-        ids += question + answer
-        answers += [-100] * len(question) + answer
-    starts = torch.tensor([start for start in starts if start + block_size < len(ids)], device=device)
-    return torch.tensor([ids, answers], device=device), starts
-
-train_poems, val_poems = read(text[:n_train]), read(text[n_train:])
-common = [tune for tune, _ in Counter(poem[0] for poem in train_poems).most_common(20)]  # 最常见的词牌
-held_out = common[2::3]  # 其中 6 个，v27 起不拿来练，只拿来考
-train_data, train_starts = make_pairs(train_poems)  # (2, N), (首数,)
-val_data, val_starts = make_pairs(val_poems)  # (2, N), (首数,)
-poem_starts = {"train": train_starts, "val": val_starts}
+train_data, val_data = data[:n_train], data[n_train:]  # (0.9N,), (0.1N,)
+assert min(len(train_data), len(val_data)) > block_size, "文本太短，或 train_data_ratio 不在 0 和 1 之间"
+# 各首（空行之后、还够读一段的）从第几个字起，两个 (首数,)
+poem_starts = {split: torch.tensor([blank.end() for blank in re.finditer("\n\n", s[:-block_size - 1])],
+               device=device) for split, s in [("train", text[:n_train]), ("val", text[n_train:])]}
 found, whole = text.count("\n\n"), sum("\n" in poem for poem in text.split("\n\n"))  # 几篇，几篇齐全
 if whole < 0.9 * found or not all(map(len, poem_starts.values())):
     raise SystemExit(f"ci.txt 里有 {found} 篇，{whole} 篇有题目有正文。要几百篇，之间空一行，第一行是题目。")
 
 # ---------- 模型 ----------
+assert head_size % 2 == 0, "head_size 要是偶数，好两两一对地转"
 # 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
 frequencies = rope_theta ** -(torch.arange(0, head_size, 2, device=device) / head_size)
 angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
@@ -233,9 +198,9 @@ class BabyGPT(nn.Module):
                 break
         return idx
 
-def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案往后错一个字
+def get_batch(data, starts):  # 从 data 的各个 starts 起，各取 block_size 个字；答案就是往后错一个字
     index = starts[:, None] + torch.arange(block_size, device=device)  # (B, 1) + (T,) -> (B, T)
-    return data[0, index], data[1, index + 1]  # (B, T), (B, T)
+    return data[index], data[index + 1]  # (B, T), (B, T)
 
 @torch.no_grad()  # 只打分，不学习，不用记账求梯度
 def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：T 不变的几版，哪一步的 loss，都能直接比
@@ -249,87 +214,67 @@ def estimate_loss():  # 考题在各首里均匀地挑，每次都一样：T 不
     model.train()
     return losses
 
-shapes = {}  # 词牌 -> 训练集里它有过的句长
-for tune, _, body in train_poems:
-    shapes.setdefault(tune, set()).add(shape(body))
-exam = [poem for poem in val_poems if poem[0] in common and rhyme(poem[2])][:40]  # 没学过的词，用它们的要求
-
-def write(question, count):  # 同一个要求写 count 首：编号 (count, T)，和去掉了要求的文字
-    idx = torch.tensor([tokenizer.encode(question)] * count, device=device)  # (count, T)
-    # 一段装满就停，写过了头，就看不见要求了；(count, T) -> (count, T+n)
-    try:
-        idx = model.generate(idx, min(max_new_tokens, block_size - len(question)))
-    except RuntimeError as error:  # 概率成了 nan，抽不出字
-        raise SystemExit(f"写不下去了，多半是 learning_rate 太大，请改小。（{error}）")
-    return idx, [tokenizer.decode(row.tolist())[len(question):] for row in idx]
-
-def judge(tune, answer):  # 合律吗：写完了，是这个词牌，句长它有过
-    header, _, body = answer.split("\n\n")[0].partition("\n")
-    return "\n\n" in answer and header.split()[:1] == [tune] and shape(body) in shapes[tune]
-
-def examine():  # 只给词牌，各写 10 首，几成合律；样样都要，藏头、韵部各听了几成
-    forms = {tune: sum(judge(tune, answer) for answer in write(f"〈{tune}〉", 10)[1]) / 10 for tune in common}
-    obeyed = []
-    for tune, _, body in exam:
-        _, [answer] = write(f"〈{tune} 韵{rhyme(body)} 藏头{heads(body)}〉", 1)
-        written = answer.split("\n\n")[0].partition("\n")[2]
-        ends = re.findall("(.)。", written)
-        obeyed.append([sum(a == b for a, b in zip(heads(body), heads(written))) / len(heads(body)),
-                       sum(rhyme(body) in rhymes.get(ch, ()) for ch in ends) / max(1, len(ends))])
-    seen, unseen = [[forms[tune] for tune in common if (tune in held_out) == flag] for flag in (False, True)]
-    columns = dict(zip(("合律", "那六个", "藏头", "韵部"), (seen, unseen, *zip(*obeyed))))
-    return {name: sum(column) / max(1, len(column)) for name, column in columns.items()}
+def orthogonalize(x):  # Newton–Schulz 迭代：奇异值都变成约 1，只用矩阵乘法，(行, 列) -> (行, 列)
+    if x.shape[0] > x.shape[1]:
+        return orthogonalize(x.T).T  # 瘦高的放倒了算，gram 小
+    x = x / (x.norm() + 1e-7)  # 先缩到奇异值都不超过 1
+    for _ in range(5):  # 每轮只动奇异值，方向不变：s 变成 3.4445 s - 4.775 s³ + 2.0315 s⁵，渐到 1 上下
+        gram = x @ x.T  # (行, 行)
+        x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x  # (行, 列)
+    return x
 
 # ---------- 训练 ----------
 model = BabyGPT().to(device)
-weight = model.lm_head.weight.detach().clone()  # 起点没有的记号，嵌入留着随机的；有的，用起点的，(V, C)
-weight[:len(chars)] = base["model"]["lm_head.weight"]
-model.load_state_dict({**base["model"], "token_embedding.weight": weight, "lm_head.weight": weight})
+momenta = {p: torch.zeros_like(p) for p in model.blocks.parameters() if p.ndim == 2}  # 矩阵 -> 它的动量
 # AdamW 比 SGD 多三样：动量（沿用前几步的方向）、每个参数各有步长、权重衰减（每步往 0 拉一点）
-optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, fused=True)  # fused：所有参数一次更新完
+others = [p for p in model.parameters() if p not in momenta]
+optimizer = torch.optim.AdamW(others, lr=learning_rate, fused=True)  # fused：所有参数一次更新完
 print(f"设备 {device}，词表 {vocab_size} 字，参数 {sum(p.numel() for p in model.parameters()):,} 个")
 print(f"全凭瞎猜的模型，loss 是 ln {vocab_size} = {math.log(vocab_size):.4f}")
-
-x, y = get_batch(train_data, poem_starts["train"][:1])  # (1, T), (1, T)
-for name, row in ("读", x[0]), ("学", y[0]):  # 各 (T,)；上下对着看：从“〉”后面学起
-    line = "".join("＿" if i < 0 else tokenizer.chars[i] for i in row[:50])
-    print(name, line.replace("\n", "／").replace(" ", "　"))
-
-best, best_val_loss = None, math.inf
+deck = torch.empty(0, dtype=torch.long, device=device)  # 洗好了、还没抽的：第几首
 start_time = time.perf_counter()
 for step in range(max_iters + 1):
     if step % eval_interval == 0 or step == max_iters:
-        losses, figures = estimate_loss(), examine()
+        losses = estimate_loss()
         assert math.isfinite(losses["train"]), "loss 成了 nan 或 inf，多半是 learning_rate 太大，请改小"
-        if losses["val"] < best_val_loss:  # 留着最好的那份：最后一步的不一定最好
-            best, best_val_loss = copy.deepcopy(model.state_dict()), losses["val"]  # 共用的张量，抄了还是共用
-        elapsed = time.perf_counter() - start_time
+        elapsed = time.perf_counter() - start_time  # 评估的工夫也算在内；一个字就是一个 token
         speed = f" | {step * batch_size * block_size / elapsed:,.0f} tokens/s" if step else ""
         left = f"，还需 {elapsed / step * (max_iters - step):.0f} 秒" if step else ""
         print(f"step {step:5d}/{max_iters} | train loss {losses['train']:.4f} | val loss {losses['val']:.4f}"
-              f"{speed} | 已用 {elapsed:.0f} 秒{left} |",
-              "，".join(f"{name} {share:.0%}" for name, share in figures.items()), flush=True)
+              f"{speed} | 已用 {elapsed:.0f} 秒{left}", flush=True)
     if step == max_iters:
         break
     warmup = min(1, (step + 1) / 100)  # 头 100 步由慢到快，先别急着迈大步
-    decay = 0.5 * (1 + math.cos(math.pi * step / max_iters))  # 再沿余弦曲线慢慢减到 0，好停在谷底
+    decay = min(1, (1 - step / max_iters) / 0.65)  # 先不减，后 65% 的步子匀减到 0：比余弦曲线好
     optimizer.param_groups[0]["lr"] = learning_rate * warmup * decay  # 优化器走一步时，从这里读学习率
-    # 抽 B 首，从各自的头一个字起，(B,)
-    starts = poem_starts["train"][torch.randint(len(poem_starts["train"]), (batch_size,), device=device)]
-    x, y = get_batch(train_data, starts)  # 两个 (B, T)
+    # 前一半步子，各首只学前半，首数加倍：一步的字一样多，见过的开头多一倍，也快一点
+    T, B = (block_size, batch_size) if step >= max_iters / 2 else ((block_size + 1) // 2, 2 * batch_size)
+    while len(deck) < B:  # 像发牌：各首都抽过一遍，洗了再发
+        deck = torch.cat([deck, torch.randperm(len(poem_starts["train"]), device=device)])
+    starts, deck = poem_starts["train"][deck[:B]], deck[B:]  # 从这 B 首的头一个字起，(B,)
+    x, y = get_batch(train_data, starts)  # (B, block_size), (B, block_size)
+    x, y = x[:, :T], y[:, :T]  # (B, T), (B, T)
     logits, loss = model(x, y)  # (B, T, V), ()
-    optimizer.zero_grad()
+    model.zero_grad()  # optimizer 不管矩阵，它们的梯度也要清零
     loss.backward()
     optimizer.step()
+    with torch.no_grad():
+        pace = muon_learning_rate * warmup * decay  # 下面的 0.2 √长边，让步子同 AdamW 的差不多大
+        # 各层的同一个矩阵，大小一样，叠成一摞一次算完
+        for group in zip(*[[p for p in block.parameters() if p.ndim == 2] for block in model.blocks]):
+            # 动量是梯度的滑动平均，再掺一点眼前的梯度；(n_layer, 行, 列)
+            grads = torch.stack([p.grad.lerp(momenta[p].lerp_(p.grad, 0.1), 0.9) for p in group])
+            for p, direction in zip(group, torch.vmap(orthogonalize)(grads)):
+                p.mul_(1 - 0.1 * pace).sub_(pace * 0.2 * max(p.shape) ** 0.5 * direction)  # mul_：权重衰减
 
 # ---------- 保存 ----------
-model.load_state_dict(best)
-config = {**sizes, "block_size": block_size}
-path = Path(__file__).with_name("sft.pth")
+config = dict(block_size=block_size, n_embed=n_embed, n_head=n_head, n_kv_head=n_kv_head, head_size=head_size,
+              n_layer=n_layer, rope_theta=rope_theta)
+path = Path(__file__).with_name("think.pth")
 try:  # 先写到旁边，写完了再改名：中途被打断，原来的文件也完好
-    torch.save({"config": config, "chars": tokenizer.chars, "model": best}, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)
-    print(f"最好的权重（验证 loss {best_val_loss:.4f}）存在 {path.name} 里")
+    torch.save({"config": config, "chars": tokenizer.chars, "model": model.state_dict()}, f"{path}.tmp")
+    Path(f"{path}.tmp").replace(path)
+    print(f"权重存在 {path.name} 里")
 except (OSError, RuntimeError) as error:
     print(f"没存成 {path.name}，请腾出地方、看看文件夹让不让写，再跑一遍。（{error}）")
 
@@ -338,4 +283,4 @@ model.eval()
 for prompt in prompts:
     idx = torch.tensor([tokenizer.encode(prompt)], device=device)  # (1, T)
     print("-" * 20)
-    print(tokenizer.decode(model.generate(idx, max_new_tokens)[0].tolist()))
+    print(prompt + say(tokenizer.decode(model.generate(idx, max_new_tokens)[0].tolist())[len(prompt):]))

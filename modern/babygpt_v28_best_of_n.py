@@ -1,0 +1,234 @@
+"""v28：多写几首，挑最好的（best of n）。好词难写，好不好一数便知：程序会打分，就让它挑。
+
+改动：不训练。一个题头写 group_size 首，程序给每首打分：句长写对了几成；整首合不合律（写完了，各句的字数和这个
+      词牌的某一首真词处处一样）；韵字押上了几成（和上一个或下一个同一部，没用过的才算，不然一个字写到底就是
+      满分）。要求听没听，它不看。打分的程序叫验证器（verifier）；写 k 首至少有一首全对的机会，叫 pass@k。往后
+      几版，都用这把尺来教。
+运行：python modern/babygpt_v28_best_of_n.py；预期：2 核 CPU 约一分钟。
+看什么：k 是 1、4、16，最常见的 60 个词牌，几成写得出一首全对的；最后两首是挑出来的，和 v26 的比。
+试试：把 group_size 改成 64，pass@16 变不变，pass@64 是多少？
+自测：验证器只看句长、押韵。一直挑分高的，词会在哪些它看不见的地方变差？答案在 docs/answers.md。
+"""
+import math
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+torch.manual_seed(42)  # 固定随机数：同一台机器跑同一份脚本，每次结果都一样
+torch.set_float32_matmul_precision("high")  # 较新的 GPU 用 TF32（少几位小数）做矩阵乘法，快得多
+if hasattr(sys.stdout, "reconfigure"):
+    sys.stdout.reconfigure(errors="replace")  # 终端的编码里没有的字，打印成“?”，不报错
+
+# ---------- 超参数：由人定、不由模型学的数，改一个，再跑一遍 ----------
+device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+prompts = ["⑦ 藏头春江花月\n浣溪沙 苏轼\n", "鹧鸪天 辛弃疾\n"]  # 各写 group_size 首，只留最好的
+max_new_tokens = 180  # 最多写多少字，记号也算；没写完的不合律
+group_size = 16  # G：一个要求写几首
+block_size = 208  # T：要求和词一共最多几个字，也是模型最多能看多远
+train_data_ratio = 0.9  # 哪些句长算对，只看前 90% 的字里有过的
+assert group_size > 1, "一组里要比得出好坏，group_size 至少是 2"
+
+# ---------- 数据 ----------
+try:
+    text = (Path(__file__).parents[1] / "ci.txt").read_text(encoding="utf-8-sig")
+except (OSError, UnicodeDecodeError) as error:
+    raise SystemExit(f"读不出 ci.txt，请把它放在脚本的上一层文件夹里，并存成 UTF-8 编码。（{error}）")
+text = re.sub(r"\n\s*\n", "\n\n", text.strip()) + "\n\n"  # 篇与篇之间空一行；多空几行、空行里有空格，也算一行
+try:  # 一行一个字，和它的几种读音：声调、词林正韵的第几部，如“江 平2”；rhymes：字 -> 它在哪几部，①–⑲
+    readings = Path(__file__).with_name("yun.txt").read_text(encoding="utf-8").splitlines()
+except (OSError, UnicodeDecodeError) as error:
+    raise SystemExit(f"读不出 yun.txt，它该和脚本在同一个文件夹里。（{error}）")
+rhymes = {line[0]: sorted({chr(0x245F + int(n)) for n in re.findall(r"\d+", line)}) for line in readings}
+
+def think(poem):  # 想：每个句号前的字，先写下它在哪一部，再写它
+    counts = Counter(part for ch in re.findall("(.)。", poem) for part in rhymes.get(ch, ()))
+    for ch in rhymes.keys() & re.findall("(.)。", poem):  # 一字几部的，取全首里最多的那一部
+        poem = poem.replace(ch + "。", max(rhymes[ch], key=counts.get) + ch + "。")
+    return poem
+
+def say(text):  # 说：想的不说出来
+    return re.sub("[①-⑲]", "", text)
+
+try:
+    base = torch.load(Path(__file__).with_name("sft.pth"), map_location=device, weights_only=True)
+    _, n_embed, n_head, n_kv_head, head_size, n_layer, rope_theta = base["config"].values()
+except Exception as error:  # 没有、不完整、不是它
+    raise SystemExit(f"读不出 sft.pth，请先运行 python modern/babygpt_v26_sft.py。（{error}）")
+text = "\n\n".join(map(think, text.split("\n\n")))
+assert isinstance(prompts, list) and all(prompts), '请把 prompts 写成 ["春江", "往事"] 这样，每个至少一个字'
+assert set("".join(prompts)) <= set(text), f"请换掉这些字，模型没见过：{set(''.join(prompts)) - set(text)}"
+
+class Tokenizer:  # 字 ↔ 编号：模型只认得数字
+    def __init__(self, text):
+        self.chars = sorted(set(text))
+        self.stoi = {ch: i for i, ch in enumerate(self.chars)}
+
+    def encode(self, text):
+        return [self.stoi[ch] for ch in text]
+
+    def decode(self, ids):
+        return "".join(self.chars[i] for i in ids)
+
+tokenizer = Tokenizer(text)
+if base["chars"] != tokenizer.chars:
+    raise SystemExit("存下的权重，学的不是这份 ci.txt 里的字。请用这份 ci.txt，从 v25 起重新运行。")
+
+vocab_size = len(tokenizer.chars)  # V：一共有多少种字
+
+def shape(body):  # 句长：各句几个字，在第几行
+    lines = enumerate(say(body).split("\n"))
+    return tuple((len(clause), n) for n, line in lines for clause in re.findall("[^，。、]+", line))
+
+headers, shapes = {}, {}  # 词牌 -> 它的各首的题头；它有过的句长
+for poem in text[:int(len(text) * train_data_ratio)].split("\n\n")[:-1]:  # 末一首不全，不要
+    header, _, body = poem.partition("\n")
+    if "·" in header:  # “木兰花·玉楼春”就是“玉楼春”：不然练的、没练的，会是同一个词牌
+        continue
+    headers.setdefault(header.split(" ")[0], []).append(header + "\n")
+    shapes.setdefault(header.split(" ")[0], set()).add(shape(body))
+tunes = sorted(headers, key=lambda tune: -len(headers[tune]))[:60]  # 最常见的词牌
+assert len(tunes) > 2, "文本太短，或 train_data_ratio 太小：至少要有三个词牌"
+for prompt in prompts:
+    fits = prompt[-1] == "\n" and len(prompt.split()) > 1 and prompt.split()[-2] in shapes
+    assert fits, f"prompts 的末一行请写“词牌 作者\\n”，词牌要是 ci.txt 里有的：{prompt!r}"
+# 词牌 -> 它有过的句长，各取头 1 句、头 2 句……直到全首
+starts = {tune: {one[:n] for one in shapes[tune] for n in range(1, len(one) + 1)} for tune in shapes}
+
+def judge(tune, answer):  # 打分：从头起句长一路对的占几成，整首合律 1 分，韵字押上（没用过的）的占几成
+    body, ended, _ = answer.partition("\n\n")
+    lengths, ends = shape(body), re.findall("(.)。", body)
+    right = sum(lengths[:n] in starts[tune] for n in range(1, len(lengths) + 1))
+    parts = [set(rhymes.get(ch, ())) for ch in ends]  # 各个韵字在哪几部
+    near = [parts[max(0, k - 1):k] + parts[k + 1:k + 2] for k in range(len(ends))]  # 和上一个、下一个比
+    rhymed = [ch not in ends[:k] and any(parts[k] & one for one in near[k]) for k, ch in enumerate(ends)]
+    form = ended != "" and lengths in shapes[tune]
+    return right / max(1, len(lengths)), float(form), sum(rhymed) / max(1, len(ends))
+
+# ---------- 模型 ----------
+# 两个数一对，每往后一个字，各对转过多少弧度：从 1 起，一对比一对慢，(hs/2,)
+frequencies = rope_theta ** -(torch.arange(0, head_size, 2, device=device) / head_size)
+angles = torch.arange(block_size, device=device)[:, None] * frequencies  # 各位置的角度，(block_size, hs/2)
+
+def rotate(x, start):  # 第 i 个和第 i + hs/2 个数是平面上的一点，按位置（从 start 数起）绕原点转一个角度
+    angle = angles[start:start + x.shape[-2]]  # (T, hs/2)
+    cos, sin = angle.cos(), angle.sin()  # (T, hs/2)
+    a, b = x.chunk(2, dim=-1)  # (B, 头数, T, hs) -> 两个 (B, 头数, T, hs/2)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)  # (B, 头数, T, hs)
+
+class MultiHeadAttention(nn.Module):  # 几个小头并排看，各看各的，再把结果拼起来；只看自己和左边
+    def __init__(self):
+        super().__init__()
+        self.query = nn.Linear(n_embed, n_head * head_size, bias=False)  # 我在找什么；n_head 个头的叠成一个
+        self.key = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 我是什么
+        self.value = nn.Linear(n_embed, n_kv_head * head_size, bias=False)  # 找到了我，能拿走什么
+        self.proj = nn.Linear(n_head * head_size, n_embed, bias=False)  # (C, n_head × hs)
+        self.q_norm = nn.RMSNorm(head_size, eps=1e-6)  # 每个头的 q 各自归一，打分就大不到哪儿去，(hs,)
+        self.k_norm = nn.RMSNorm(head_size, eps=1e-6)
+
+    def forward(self, x, start):  # start：前面已有几个字的 k、v 在缓存里；None 是在训练，不用缓存
+        B, T, _ = x.shape
+        # 一次算完所有的头，再按头切开：(B, T, C) -> (B, T, n_head, hs) -> (B, n_head, T, hs)
+        q = self.q_norm(self.query(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_head, T, hs)
+        k = self.k_norm(self.key(x).view(B, T, -1, head_size)).transpose(1, 2)  # (B, n_kv_head, T, hs)
+        v = self.value(x).view(B, T, -1, head_size).transpose(1, 2)  # (B, n_kv_head, T, hs)
+        q, k = rotate(q, start or 0), rotate(k, start or 0)  # (B, n_head, T, hs), (B, n_kv_head, T, hs)
+        if start == 0:  # 从头读：先把整个窗口的地方一次占好，(2, B, n_kv_head, block_size, hs)
+            self.cache = k.new_empty(2, *k.shape[:2], block_size, head_size)
+        if start is not None:
+            self.cache[:, :, :, start:start + T] = torch.stack([k, v])  # (2, B, n_kv_head, T, hs)
+            k, v = self.cache[:, :, :, :start + T]  # 前文加新字，S 个：各 (B, n_kv_head, S, hs)
+        # 打分、除以 √hs、遮住未来（is_causal）、softmax、加权求和，全在这一个函数里；
+        # 有前文时，新来的只有 1 个字，全都看得见，不用遮。(B, n_head, T, hs)
+        x = F.scaled_dot_product_attention(q, k, v, is_causal=T > 1, enable_gqa=True)
+        return self.proj(x.transpose(1, 2).reshape(B, T, -1))  # 拼起各头：-> (B, T, n_head × hs) -> (B, T, C)
+
+class FeedForward(nn.Module):  # 注意力是字与字交流；这里是每个字拿到信息后，自己想一想
+    def __init__(self):
+        super().__init__()
+        intermediate_size = 8 * n_embed // 3  # 简写 H：三个矩阵，各是原来 4C 的三分之二，参数几乎一样多
+        self.gate = nn.Linear(n_embed, intermediate_size, bias=False)  # 门，(H, C)
+        self.up = nn.Linear(n_embed, intermediate_size, bias=False)  # 内容，(H, C)
+        self.down = nn.Linear(intermediate_size, n_embed, bias=False)  # (C, H)
+
+    def forward(self, x):
+        x = F.silu(self.gate(x)) * self.up(x)  # (B, T, C) -> (B, T, H)，门开多大由 x 自己定
+        return self.down(x)  # (B, T, H) -> (B, T, C)
+
+class Block(nn.Module):  # 交流一次，思考一次，合成一层
+    def __init__(self):
+        super().__init__()
+        self.attention = MultiHeadAttention()
+        self.feed_forward = FeedForward()
+        self.ln1 = nn.RMSNorm(n_embed, eps=1e-6)  # 每个位置的 C 个数除以它们的均方根，再各乘一个可以学的数
+        self.ln2 = nn.RMSNorm(n_embed, eps=1e-6)
+
+    def forward(self, x, start):
+        x = x + self.attention(self.ln1(x), start)  # (B, T, C)
+        x = x + self.feed_forward(self.ln2(x))  # (B, T, C)
+        return x
+
+class BabyGPT(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.token_embedding = nn.Embedding(vocab_size, n_embed)  # 每种字一个向量：一张可以学的表，(V, C)
+        self.blocks = nn.Sequential(*[Block() for _ in range(n_layer)])
+        self.ln_f = nn.RMSNorm(n_embed, eps=1e-6)  # 残差一路加下来，出口再归一次
+        self.lm_head = nn.Linear(n_embed, vocab_size, bias=False)  # 由向量猜下一个字，给每种字打分，(V, C)
+        self.lm_head.weight = self.token_embedding.weight  # 同一个张量，两处用
+        nn.init.normal_(self.lm_head.weight, std=0.05)  # 默认的 1 太大：字给自己打的分上百；0.05 是试出来的
+
+    def forward(self, idx, targets=None, start=None):
+        x = self.token_embedding(idx)  # (B, T) -> (B, T, C)
+        for block in self.blocks:
+            x = block(x, start)  # (B, T, C)
+        x = self.ln_f(x)  # (B, T, C)
+        if targets is None:  # 生成时只用得着最后一个字
+            return self.lm_head(x[:, -1]), None  # (B, C) -> (B, V)
+        logits = self.lm_head(x)  # (B, T, C) -> (B, T, V)
+        # 和二元模型的 loss 是一回事：打分经 softmax 变成概率，再取 -ln P(答案) 的平均
+        return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten())  # (B*T, V), (B*T,) -> ()
+
+    @torch.no_grad()  # 只写不学，不用记账求梯度
+    def generate(self, idx, max_new_tokens):
+        first, start = max(0, idx.shape[1] - block_size), 0  # 从第 first 个字看起，头 start 个在缓存里
+        ended = torch.zeros(len(idx), 1, dtype=torch.bool, device=idx.device)  # 哪几首写完了，(B, 1)
+        for _ in range(max_new_tokens):
+            if idx.shape[1] - first > block_size:  # 窗口满了：留下最近一半，从头读，存的 k、v 作废
+                first, start = idx.shape[1] - max(1, block_size // 2), 0
+            logits, _ = self(idx[:, first + start:], start=start)  # 只读新来的字：(B, ≤T) -> (B, V)
+            start = idx.shape[1] - first
+            probs = F.softmax(logits, dim=-1)  # 打分变概率：取 e 的次方，再除以总和；(B, V)
+            idx_next = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(B, 1)
+            idx_next = torch.where(ended, idx[:, -1:], idx_next)  # 写完的，后面全补换行，等别的几首
+            ended |= (idx[:, -1:] == idx_next) & (idx_next == tokenizer.stoi["\n"])  # 空行：连着两个换行
+            idx = torch.cat([idx, idx_next], dim=1)  # (B, T) -> (B, T+1)
+            if ended.all():
+                break
+        return idx
+
+def write(question, count):  # 同一个要求写 count 首：编号 (count, T+n)，和写出来的文字
+    idx = torch.tensor([tokenizer.encode(question)] * count, device=device)  # (count, T)
+    idx = model.generate(idx, min(max_new_tokens, block_size - len(question)))  # (count, T) -> (count, T+n)
+    return idx, [tokenizer.decode(row.tolist())[len(question):] for row in idx]
+
+# ---------- 挑 ----------
+model = BabyGPT().to(device)
+model.load_state_dict(base["model"])
+model.eval()
+groups = {tune: write(headers[tune][0], group_size)[1] for tune in tunes}
+perfect = [sum(sum(judge(tune, answer)) == 3 for answer in groups[tune]) for tune in tunes]  # 全对的几首
+for k in sorted({1, max(1, group_size // 4), group_size}):
+    # G 首里随便拿 k 首，全不对的机会是 C(G-n, k) / C(G, k)
+    missed = [math.comb(group_size - n, k) / math.comb(group_size, k) for n in perfect]
+    print(f"pass@{k}：{1 - sum(missed) / len(missed):.0%}")
+
+# ---------- 采样 ----------
+for prompt in prompts:
+    best = max(write(prompt, group_size)[1], key=lambda answer: sum(judge(prompt.split()[-2], answer)))
+    print("-" * 20)
+    print(prompt + say(best))
