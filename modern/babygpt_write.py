@@ -4,9 +4,8 @@
 要求：只要词牌就够（浣溪沙），只给正文的开头也行（春江）；还可以加词人、藏头、韵部，次序随便：
       浣溪沙 苏轼 藏头 春江花月 韵 江（每行末字，和“江”在同一部：韵母相近，押得上）。
 判语：没押上，是和前面各行多半押的不同部；春该仄，是真词在这里多半用仄声。Ctrl-C 停下这一首。
-权重：照 names 的次序，用头一个学过这份 ci.txt 的。write.pth 随仓库发，是 v29 学好的，压成 16 位。
+权重：照 names 的次序，用头一个学过这份 ci.txt 的。write.pth 随仓库发，是 v32 学好的，压成 16 位。
 """
-import math
 import re
 import signal
 import sys
@@ -27,7 +26,9 @@ if hasattr(sys.stdout, "reconfigure"):
 # ---------- 设置 ----------
 device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 max_new_tokens = 200  # 一首最多写多少字
-temperature = 1.0  # 温度：低一些，稳当；高一些，大胆；0 是总写最可能的字
+temperature = 0.9  # 温度：低，稳当，字熟；高，大胆；0 是总写最可能的字。0.9 最像真词，量过
+drafts = 1  # 写几首，只给看毛病最少的一首（v28 的办法）；1 是写一个字出一个字
+show_thoughts = False  # True：写韵字之前想的（它押哪一部，①–⑲），也印出来
 
 # ---------- 数据 ----------
 here = Path(__file__).parent
@@ -36,23 +37,21 @@ try:
     readings = (here / "yun.txt").read_text(encoding="utf-8").splitlines()
 except (OSError, UnicodeDecodeError) as error:
     raise SystemExit(f"读不出 ci.txt 或 yun.txt：前者在上一层文件夹里，后者和脚本在一起。（{error}）")
-names = "process.pth", "write.pth", "grpo.pth", "dpo.pth", "sft.pth", "base.pth"  # 好的在前
+names = "process.pth", "write.pth", "grpo.pth", "reject.pth", "dpo.pth", "sft.pth", "base.pth"  # 好的在前
 known, symbols = set(text), "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲"  # 19 个韵部
 for path in filter(Path.exists, (here / name for name in names)):
     try:
         saved = torch.load(path, map_location=device, weights_only=True)
-        sizes, chars = saved["config"], saved["chars"]
-        block_size, n_embed, n_layer = sizes["block_size"], sizes["n_embed"], sizes["n_layer"]
-        n_head, n_kv_head = sizes["n_head"], sizes["n_kv_head"]
-        head_size, rope_theta = sizes.get("head_size", n_embed // n_head), sizes.get("rope_theta", 10000)
+        block_size, n_embed, n_head, n_kv_head, head_size, n_layer, rope_theta = saved["config"].values()
+        chars = saved["chars"]
     except Exception as error:  # 不完整、不是它
         raise SystemExit(f"读不出 {path.name}，请重新运行存下它的那份脚本，或者删掉它。（{error}）")
-    if known <= set(chars) <= known | set(symbols + "〈〉韵藏头 "):
+    if known <= set(chars) <= known | set(symbols):
         break
     print(f"不用 {path.name}：它学的不是这份 ci.txt 里的字。")
 else:
     raise SystemExit("没有学好的权重可用，请先运行 python modern/babygpt_v24_base.py。")
-obeys = "〈" in chars  # 懂不懂韵部、藏头
+obeys = "①" in chars  # 懂不懂韵部、藏头
 
 poems, authors = {}, []  # 词牌 -> 各首的各行；各首的词人
 counted = {}  # 词牌 -> 各首的各行，数过的
@@ -69,19 +68,7 @@ for line in readings:
     tones[ch] = {"平" if number[0] == "平" else "仄" for number in numbers}
     rhymes[ch] = {symbols[int(number[1:]) - 1] for number in numbers}
 
-class Tokenizer:  # 字 ↔ 编号：模型只认得数字
-    def __init__(self, text):
-        self.chars = sorted(set(text))
-        self.stoi = {ch: i for i, ch in enumerate(self.chars)}
-
-    def encode(self, text):
-        return [self.stoi[ch] for ch in text]
-
-    def decode(self, ids):
-        return "".join(self.chars[i] for i in ids)
-
-tokenizer = Tokenizer("")
-tokenizer.chars, tokenizer.stoi = chars, {ch: i for i, ch in enumerate(chars)}
+stoi = {ch: i for i, ch in enumerate(chars)}  # 字 -> 编号
 vocab_size = len(chars)  # V
 
 def count(line):  # 数一行：(各句几个字, 去掉标点的字)
@@ -202,12 +189,11 @@ try:
 except RuntimeError:
     raise SystemExit(f"{path.name} 和这份脚本的模型对不上，请重新运行存下它的那份脚本。")
 model.eval()
-hidden = [tokenizer.stoi[ch] for ch in "〈〉" + symbols if ch in tokenizer.stoi]  # 要求里的记号，正文里不写
 
 def understand(request):  # 一行要求 → 词牌、韵部、开头、写给模型的；看不懂就抛 ValueError，里面是一句话
-    if set(request) & set(symbols + "〈〉"):
+    if set(request) & set(symbols):
         raise ValueError("韵部不用写记号，写一个同部的字，比如：韵 江。")
-    spaced = re.sub(r"[\s\ufeff，,。、：:；;！!？?《》“”（）()\[\]【】-]+|(?=藏头|押韵)", " ", request)
+    spaced = re.sub(r"[\s\ufeff，,。、：:；;！!？?《》〈〉“”（）()\[\]【】-]+|(?=藏头|押韵)", " ", request)
     spaced = re.sub("藏头(?: [^ 韵])+(?= |$)", lambda found: found[0].replace(" ", ""), spaced)  # 藏头 春 江
     words = re.sub("(藏头|韵) (?! |藏头|韵)", r"\1", spaced).split()
     tunes, author, heads, rhyme, opening = [], "", "", "", ""
@@ -235,7 +221,7 @@ def understand(request):  # 一行要求 → 词牌、韵部、开头、写给�
             raise ValueError(f"看不懂“{word}”：不是学过的词牌，也不是词人、藏头、韵，如：浣溪沙 藏头 春江。")
     if len(tunes) > 1:
         raise ValueError(f"{'、'.join(tunes)}，一首只能是一个词牌。")
-    unknown = "".join(ch for ch in heads + opening if ch not in tokenizer.stoi)
+    unknown = "".join(ch for ch in heads + opening if ch not in stoi)
     if unknown:
         raise ValueError(f"“{unknown}”没学过，请换成别的字；繁体字请换成简体。")
     if heads and opening:
@@ -243,7 +229,7 @@ def understand(request):  # 一行要求 → 词牌、韵部、开头、写给�
     if not tunes and not opening:
         raise ValueError("少了词牌，比如：浣溪沙 藏头 春江花月。")
     if (heads or rhyme) and not obeys:
-        raise ValueError("底座不懂藏头、韵部，请先运行 python modern/babygpt_v25_sft.py。")
+        raise ValueError("底座不懂藏头、韵部，请先运行 python modern/babygpt_v26_sft.py。")
     if not tunes:
         common = sorted(poems, key=lambda one: -len(poems[one]))[:20]  # 最常见的词牌
         tunes = [common[torch.randint(len(common), ())]]
@@ -257,28 +243,39 @@ def understand(request):  # 一行要求 → 词牌、韵部、开头、写给�
     if rhyme and not rhymes.get(rhyme):
         raise ValueError(f"韵书里没有“{rhyme}”，韵后面写一个字，比如：韵 江；繁体字请换成简体。")
     rhyme = min(rhymes.get(rhyme, [""]), key=symbols.find)
-    wants = [tune, "韵" + rhyme if rhyme else "", "藏头" + heads if heads else ""]
-    header = f"{tune} {author or anyone}".strip() + "\n"  # 题头也给它：它自己写，会编出一位词人来
-    return tune, rhyme, opening, (f"〈{' '.join(filter(None, wants))}〉" if obeys else "") + header
+    asked = f"{rhyme} {heads and '藏头' + heads}".strip()
+    header = f"{tune} {author or anyone}".strip()  # 题头也给它：它自己写，会编出一位词人来
+    return tune, rhyme, opening, f"{asked}\n{header}\n".lstrip()
 
 @torch.no_grad()  # 只写不学，不用记账求梯度
-def write(tune, rhyme, opening, question):
-    idx, start, answer = torch.tensor([tokenizer.encode(question)], device=device), 0, ""  # (1, T)
-    print(re.sub(f"〈.*〉| {anyone}$", "", question.strip()))
+def compose(tune, rhyme, opening, question):  # 写一首，写一个字给一个字；一行写完，换行之前给判语
+    idx, start, answer = torch.tensor([[stoi[ch] for ch in question]], device=device), 0, ""  # (1, T)
     while start + idx.shape[1] < block_size and len(answer) < max_new_tokens:
         logits = model(idx, start)  # (1, V)
-        logits[:, hidden] = -math.inf
         start += idx.shape[1]
         probs = F.softmax(logits / max(temperature, 1e-6), dim=-1)  # (1, V)
         idx = torch.multinomial(probs, num_samples=1)  # 按概率抽一个字，(1, 1)
-        ch = opening[len(answer):][:1] or tokenizer.decode(idx[0].tolist())  # 先抄 opening
+        ch = opening[len(answer):][:1] or chars[idx.item()]  # 先抄 opening
+        idx = torch.tensor([[stoi[ch]]], device=device)  # (1, 1)
+        if ch in symbols:  # 想的，不算正文
+            yield f"（{ch}）" if show_thoughts else ""
+            continue
         if ch == "\n":  # 一行写完了
             if answer.endswith("\n"):  # 空行：写完了
-                break
-            print("　　" + check(tune, answer.split("\n"), rhyme), end="")
-        print(ch, end="", flush=True)
-        idx = torch.tensor([tokenizer.encode(ch)], device=device)  # (1, 1)
+                return
+            yield "　　" + check(tune, answer.split("\n"), rhyme)
+        yield ch
         answer += ch
+
+def write(*request):
+    print(re.sub(f" {anyone}$", "", request[-1].strip().split("\n")[-1]))
+    if drafts > 1:  # 写几首，留毛病最少的：有几行不是光“句长合”“句长合，押韵”
+        pieces = min(("".join(compose(*request)) for _ in range(drafts)),
+                     key=lambda poem: len(re.findall("　　(?!句长合(，押韵)?\n)", poem)))
+    else:
+        pieces = compose(*request)
+    for piece in pieces:
+        print(piece, end="", flush=True)
     print()
 
 signal.signal(signal.SIGINT, signal.default_int_handler)

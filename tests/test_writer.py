@@ -30,14 +30,14 @@ def ask(script, requests):
 @pytest.mark.slow
 def test_through_a_pipe_one_request_a_line(script):
     """三行三个要求，各写一首，按次序：写什么是抽的，在每首前面打个记号来数。"""
-    begin = "    while start + idx.shape[1] < block_size"
-    helpers.changed(script, (begin, '    print(f"【{question}】", end="")\n' + begin))
+    begin = "    print(re.sub("
+    helpers.changed(script, (begin, '    print(f"【{request[-1]}】", end="")\n' + begin))
     result = ask(script, "浣溪沙\n鹧鸪天 藏头 春江 韵 风\n西江月")
     assert result.returncode == 0 and result.stderr == ""
     first, *poems_ = result.stdout.split("【")
-    assert first.startswith("用的是 sft.pth") and first.count("\n") == 2
+    assert first.startswith("用的是 sft.pth") and first.count("\n") == 1
     assert [one.split("】")[0] for one in poems_] == [
-        "〈浣溪沙〉浣溪沙 苏轼\n", "〈鹧鸪天 韵① 藏头春江〉鹧鸪天 苏轼\n", "〈西江月〉西江月 苏轼\n",
+        "浣溪沙 苏轼\n", "① 藏头春江\n鹧鸪天 苏轼\n", "西江月 苏轼\n",
     ], "题头也给它：要的词牌，不由它换"  # fmt: skip
     assert all(one.endswith("\n") for one in poems_)
 
@@ -62,7 +62,6 @@ PUZZLING = {
     "浣溪沙 藏头 春江花月夜": "最多 3 行，藏不下 5 个字",
     "浣溪沙 韵 😀": "韵书里没有“😀”",
     "浣溪沙 韵⑦": "韵部不用写记号",
-    "〈浣溪沙〉": "韵部不用写记号",
     "浣溪沙 鹧鸪天": "浣溪沙、鹧鸪天，一首只能是一个词牌",
     "写一首关于春天的词": "看不懂“写一首关于春天的词”",
 }
@@ -78,19 +77,20 @@ def test_what_it_does_not_understand_is_one_sentence_and_it_goes_on(script):
 
 
 UNDERSTOOD = {
-    "浣溪沙，藏头春江": "〈浣溪沙 藏头春江〉浣溪沙 苏轼\n",
-    "浣溪沙　藏头\t春江": "〈浣溪沙 藏头春江〉浣溪沙 苏轼\n",
-    "浣溪沙 藏头：春 江": "〈浣溪沙 藏头春江〉浣溪沙 苏轼\n",
-    "韵 风 藏头 春 江 浣溪沙": "〈浣溪沙 韵① 藏头春江〉浣溪沙 苏轼\n",
-    "浣溪沙藏头春江": "〈浣溪沙 藏头春江〉浣溪沙 苏轼\n",
-    "\ufeff浣溪沙 押韵 风": "〈浣溪沙 韵①〉浣溪沙 苏轼\n",
-    "浣溪沙 柳永": "〈浣溪沙〉浣溪沙 柳永\n",
-    "柳永，浣溪沙。": "〈浣溪沙〉浣溪沙 柳永\n",
-    "帮我写个浣溪沙": "〈浣溪沙〉浣溪沙 苏轼\n",
-    "来一首柳永的浣溪沙": "〈浣溪沙〉浣溪沙 柳永\n",
-    "浣溪沙柳永": "〈浣溪沙〉浣溪沙 柳永\n",
-    "《浣溪沙》！": "〈浣溪沙〉浣溪沙 苏轼\n",
-    "浣溪沙·雪": "〈浣溪沙〉浣溪沙 苏轼\n",
+    "浣溪沙，藏头春江": "藏头春江\n浣溪沙 苏轼\n",
+    "浣溪沙　藏头\t春江": "藏头春江\n浣溪沙 苏轼\n",
+    "浣溪沙 藏头：春 江": "藏头春江\n浣溪沙 苏轼\n",
+    "韵 风 藏头 春 江 浣溪沙": "① 藏头春江\n浣溪沙 苏轼\n",
+    "浣溪沙藏头春江": "藏头春江\n浣溪沙 苏轼\n",
+    "\ufeff浣溪沙 押韵 风": "①\n浣溪沙 苏轼\n",
+    "浣溪沙 柳永": "浣溪沙 柳永\n",
+    "柳永，浣溪沙。": "浣溪沙 柳永\n",
+    "帮我写个浣溪沙": "浣溪沙 苏轼\n",
+    "来一首柳永的浣溪沙": "浣溪沙 柳永\n",
+    "浣溪沙柳永": "浣溪沙 柳永\n",
+    "《浣溪沙》！": "浣溪沙 苏轼\n",
+    "〈浣溪沙〉": "浣溪沙 苏轼\n",
+    "浣溪沙·雪": "浣溪沙 苏轼\n",
 }
 
 
@@ -105,7 +105,7 @@ def test_what_is_plain_is_understood(script, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_a_fresh_clone_writes(tmp_path):
-    """刚克隆下来，没训练过：用随仓库发的权重，藏头照抄，多半的行句长合，押得上的远比碰运气（一成）多；一分钟里写得完。"""
+    """刚克隆下来，没训练过：用随仓库发的权重，藏头照抄，多半的行句长合，多半押得上；一分钟里写得完。"""
     script = helpers.edit(WRITER, tmp_path, corpus=None)
     link("modern/write.pth", tmp_path)
     result = helpers.run(script, tmp_path, input="浣溪沙 藏头 春江花月 韵 江\n" * 12, timeout=helpers.LIMIT / 2)
@@ -114,8 +114,8 @@ def test_a_fresh_clone_writes(tmp_path):
     marked = [line for line in lines if "　　" in line]
     assert len(marked) > 36 and sum("句长合" in line for line in marked) > 0.6 * len(marked)
     rhymed, missed = (sum(word in line for line in marked) for word in ("押韵", "没押上"))
-    assert rhymed > 0.4 * (rhymed + missed)
-    assert sum(line[:1] in "春江花月" for line in marked) > 0.4 * len(marked)
+    assert rhymed > 0.8 * (rhymed + missed)
+    assert sum(line[:1] in "春江花月" for line in marked) > 0.6 * len(marked)
 
 
 @pytest.mark.slow
@@ -139,7 +139,7 @@ def test_ctrl_c_ends_quietly(script, start):
 @pytest.mark.slow
 def test_ctrl_c_stops_one_poem(script, start):
     """写到一半，Ctrl-C 停下这一首，下一个要求照写；没有要求了才算完。"""
-    line = "        logits[:, hidden]"
+    line = "        logits = model(idx, start)"
     helpers.changed(script, (line, "        __import__('time').sleep(0.2)\n" + line))  # 写得慢，好打断
     process = start(script, encoding="utf-8", env=helpers.environment(PYTHONUNBUFFERED="1"))
     process.stdin.write("浣溪沙\n春😀\n")
@@ -159,18 +159,30 @@ def test_ctrl_c_while_loading(script):
 
 
 def test_temperature_zero_writes_the_likeliest(script):
-    helpers.changed(script, ("temperature = 1.0", "temperature = 0"))
+    helpers.changed(script, ("temperature = 0.9", "temperature = 0"))
     once, again = (ask(script, "浣溪沙\n") for _ in range(2))
     assert once.stdout == again.stdout and once.returncode == 0
 
 
 @pytest.mark.slow
-def test_no_symbol_comes_out(script):
-    """要求里的记号，再可能也写不出来。"""
-    line = "        logits[:, hidden]"
-    helpers.changed(script, (line, "        logits[:, tokenizer.stoi['⑦']] = 99\n" + line))
-    written = ask(script, "浣溪沙 韵 江\n").stdout
-    assert not re.search("[①-⑲〈〉]", written)
+def test_thoughts_are_shown_only_when_wanted(script):
+    """想的记号，再可能也不在正文里；要看，就在括号里。"""
+    line = "        start += idx.shape[1]"
+    helpers.changed(script, (line, "        logits[:, stoi['⑦']] += 12\n" + line))
+    assert not re.search("[①-⑲（]", ask(script, "浣溪沙 韵 江\n").stdout)
+    helpers.changed(script, ("show_thoughts = False", "show_thoughts = True"))
+    assert "（⑦）" in ask(script, "浣溪沙 韵 江\n").stdout
+
+
+def test_the_best_of_several_drafts(script, monkeypatch, capsys):
+    """写几首，留毛病最少的：正文里有“不合”两个字，不算毛病。"""
+    monkeypatch.setattr("builtins.input", lambda *_: "")
+    namespace = helpers.load(script)
+    poems_ = ["春。　　句长不合\n", "不合。　　句长合，押韵\n江。　　句长合\n", "风。　　句长合，没押上\n"]
+    namespace["drafts"], namespace["compose"] = 3, lambda *_: iter([poems_.pop()])
+    capsys.readouterr()
+    namespace["write"]("浣溪沙", "", "", "①\n浣溪沙 苏轼\n")
+    assert capsys.readouterr().out == "浣溪沙\n不合。　　句长合，押韵\n江。　　句长合\n\n"
 
 
 @pytest.mark.slow
@@ -201,10 +213,10 @@ def test_picks_the_best_checkpoint_there_is(script):
 
 
 def test_a_torn_or_foreign_file(script):
-    best = script.with_name(BY_ID["v28"].saves)
+    best = script.with_name(BY_ID["v32"].saves)
     best.write_bytes(b"torn")
     assert best.name in helpers.complaint(script)
-    saved = torch.load(script.with_name(BY_ID["v25"].saves), weights_only=True)
+    saved = torch.load(script.with_name(BY_ID["v26"].saves), weights_only=True)
     saved["config"]["n_embed"] = 32
     torch.save(saved, best)
     message = helpers.complaint(script)
