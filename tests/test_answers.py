@@ -4,7 +4,6 @@ import ast
 import re
 
 import pytest
-import torch
 
 import answers
 import course
@@ -109,15 +108,3 @@ def test_learning_rate_answer_is_the_scripts(step, loaded, document):
     exec("\n".join(lines), scope)
     answer = document.split(f"第 {step} 步", 2)[2]
     assert re.search(r"= (\d\.\d+e-\d+)", answer)[1] == f"{rate * scope['warmup'] * scope['decay']:.3e}"
-
-
-@pytest.mark.slow
-def test_the_share_of_the_rhymes(tmp_path):
-    """v29 的答案里说的：一段两百来个字，要记分的韵脚平均十来个，占要学的字的 5%。"""
-    script = runner.write_script(V[29], course.source(V[29]).split("# ---------- 模型")[0], tmp_path)
-    sizes = dict.fromkeys(("n_embed", "n_head", "n_kv_head", "head_size", "n_layer", "rope_theta"), 1)
-    torch.save({"config": sizes, "chars": sorted(set(course.corpus()))}, script.with_name(course.base_of(V[29]).saves))
-    namespace = runner.load(script)
-    index = namespace["train_starts"][:, None] + torch.arange(1, namespace["block_size"] + 1)
-    learnt, marked = ((namespace["train_data"][row][index] >= 0).sum(1).float().mean().item() for row in (1, 2))
-    assert 200 <= learnt < 210 and 10 <= marked < 12 and round(marked / learnt, 2) == 0.05

@@ -42,14 +42,10 @@ def test_requirements_are_ascii(folder):
 @pytest.mark.parametrize("file", course.MEASURED, ids=lambda file: course.BY_FILE[file].id)
 def test_recorded_curves_are_whole(measured, file):
     for run in results.runs(measured, file):
-        assert run["curve"][0]["step"] == 0 and run["curve"][-1]["val_loss"] == run["val_loss"]
-        if "reward" in course.source(file) or "answer_only" in course.source(
-            file
-        ):  # 不照真词学，只看分数：真词的 loss 难免涨一点
-            assert run["curve"][0]["val_loss"] < run["val_loss"] < run["curve"][0]["val_loss"] + 0.2
-            continue
-        assert run["val_loss"] < run["curve"][0]["val_loss"]
         assert len(run["samples"]) == 2
+        if "val_loss" in run:  # 学自己写的几版，不算真词的 loss
+            assert run["curve"][0]["step"] == 0 and run["curve"][-1]["val_loss"] == run["val_loss"]
+            assert run["val_loss"] < run["curve"][0]["val_loss"]
 
 
 def test_every_run_says_where_and_when(measured):

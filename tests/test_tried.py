@@ -5,7 +5,6 @@ import json
 import pytest
 
 import course
-import form
 import helpers
 import records
 import render
@@ -75,28 +74,3 @@ def test_the_archive_is_as_it_was():
     archive = [recorded[key] for key in ("note", "runs", "after")]
     assert runner.digest(json.dumps(archive, ensure_ascii=False, sort_keys=True)) == "b3212fe1f2d33820"
     assert all(one.keys() == {"what", "values"} for one in recorded["noted"])
-
-
-@pytest.mark.slow
-def test_what_was_counted_is_counted_again():
-    [counted] = [one["values"] for one in records.read(records.TRIED)["noted"] if "再数一遍" in one["what"]]
-    source = (
-        course.source(V[29])
-        .split("# ---------- 模型 ----------")[0]
-        .replace('"grpo.pth"', '"write.pth"')
-        .replace('sizes["head_size"], sizes["rope_theta"]', "n_embed // n_head, 10000")
-    )  # 随仓库发的权重早于这两样
-    space = {"__name__": "__main__", "__file__": str(course.ROOT / V[29])}
-    exec(compile(source, V[29], "exec"), space)
-    poems = [poem for poem in space["val_poems"] if poem[0] in space["common"] and space["rhyme"](poem[2])]
-    asked = [poem[0] in space["held_out"] for poem in poems[: counted["exam"]]]
-    assert (len(asked), sum(asked)) == (counted["exam"], counted["exam_held_out"])
-    marks = space["train_data"][2]
-    left, taught = (marks == -2).sum().item(), (marks >= 0).sum().item()
-    assert round(left / (left + taught), 2) == round(counted["held_out"], 2)
-
-    text = course.corpus()
-    forms, train = form.Forms(text), text[: text.rindex("\n\n", 0, int(len(text) * course.TRAIN))]
-    poems = [(tune, body) for tune, _, body in form.Forms.poems(train) if tune in forms.tunes]
-    ends = "".join(forms.templates.ends(tune, form.shape(body), body) for tune, body in poems)
-    assert round(sum(character not in forms.usual for character in ends) / len(ends), 3) == counted["rare"]

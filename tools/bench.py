@@ -336,6 +336,7 @@ def first_characters():
         asked = time.perf_counter()
         process.stdin.write(REQUEST + "\n\n")
         process.stdin.flush()
+        process.stdout.readline()  # 题头
         process.stdout.read(1)
         now = time.perf_counter()
         process.stdin.close()
@@ -351,7 +352,7 @@ def writer(folder):
     weights = {key: value.float() for key, value in saved["model"].items()}
     theirs = export_hf.qwen3(saved["config"], len(saved["chars"]), weights)
     tune, rhyme, opening, question = namespace["understand"](REQUEST)
-    start, count = torch.tensor([namespace["tokenizer"].encode(question)]), 60
+    start, count = torch.tensor([[namespace["stoi"][ch] for ch in question]]), 60
 
     def ours():
         out = io.StringIO()

@@ -110,7 +110,7 @@ def main():
             f"读不出 {arguments.checkpoint}，请先运行 python modern/babygpt_v24_base.py。（{type(error).__name__}）"
         ) from None
     if not {"token_embedding.weight", "blocks.0.attention.query.weight"} <= set(model):
-        raise SystemExit(f"{arguments.checkpoint} 里不是一整个模型：LoRA 只存了窄路。请换 v24、v25、v28 那样的一份。")
+        raise SystemExit(f"{arguments.checkpoint} 里不是一整个模型：LoRA 只存了窄路。请换 v24、v25、v32 那样的一份。")
     try:
         arguments.folder.mkdir(parents=True, exist_ok=True)
         export({"chars": chars, "config": config, "model": model}, arguments.folder)

@@ -26,7 +26,7 @@ import prosody
 import records
 import results
 import runner
-from course import AFTER, BY_FILE, ROOT, source
+from course import BY_FILE, ROOT, source
 
 PUBLIC = ROOT / "page" / "public"
 WITH_MODEL = course.files(page=True)
@@ -151,9 +151,8 @@ def contexts(namespace, count=POSITIONS):
     """脚本没学过的文字里，均匀地取 count 段，从 1 个字到看得见的最多：[(1, T) 的编号, …]。听要求的，连要求一起。"""
     import torch
 
-    data = namespace["val_data"]
-    data = data[0] if data.ndim == 2 else data  # v25 起，第二行是要学的字
-    size = namespace["block_size"]
+    text, size = namespace["text"], namespace["block_size"]
+    data = torch.tensor(namespace["tokenizer"].encode(text[int(len(text) * course.TRAIN) :]))  # (0.1N,)
     starts = namespace["poem_starts"]["val"] if "poem_starts" in namespace else torch.arange(len(data) - size)
     starts = starts[torch.arange(count) * len(starts) // count].tolist()
     return [data[start : start + 1 + k * 37 % size][None] for k, start in enumerate(starts)]
@@ -218,7 +217,7 @@ def export(trained):
         "heads": heads,
         "vocab": len(trained.tokenizer.chars),
         "block_size": trained.block_size,
-        "obeys": "〈" in trained.tokenizer.stoi,
+        "obeys": bool(BY_FILE[trained.name].base),
     }
 
 
@@ -251,13 +250,8 @@ def block_size(name):
 
 
 def symbols():
-    """听要求的各版，接在词表末尾的记号（str，次序就是编号），语料里有的不算。"""
-    found = {
-        match[1] for name in course.files(AFTER) if (match := re.search(r'^symbols = "(.*?)"', source(name), re.M))
-    }
-    known = set(course.corpus())
-    [one] = found or {""}  # 各版的记号都一样：词表只有一份
-    return "".join(ch for ch in one if ch not in known)
+    """先想后写的各版多认得的记号（str）：词表是语料的字和它们，照编码排。"""
+    return "".join(map(chr, range(ord("①"), ord("⑲") + 1)))
 
 
 def rounded(value):
@@ -276,7 +270,10 @@ def numbers(name, measured):
     scores = summary["form"]
     if scores and scores["attested"] < results.FEW:
         scores = {**scores, "tone": None, "rhyme": None}
-    found |= {"parameters": summary["parameters"], "minutes": round(summary["wall_s"] / 60, 1), "form": rounded(scores)}
+    base, parameters = course.base_of(name), summary["parameters"]
+    if parameters is None and base:  # 学自己写的几版不印参数：和接着学的那份一样多
+        parameters = results.first(measured, base.file)["parameters"]
+    found |= {"parameters": parameters, "minutes": round(summary["wall_s"] / 60, 1), "form": rounded(scores)}
     return found | {key: rounded(summary[key]) for key in ("val_loss", "train_loss")}
 
 

@@ -3,6 +3,7 @@
 用法：
     python tools/measure.py                     # 所有脚本，每份 3 个种子；中断了再跑，接着来
     python tools/measure.py --seeds 1 v9        # 文件名、短名都行
+    python tools/measure.py --rescore v24       # 尺改了：权重还在 checkpoints/ 的，不训练，只重新打分
     python tools/measure.py --unchanged-since COMMIT  # 改的与训练无关？证明了，记录就留着
 量完了，python tools/render.py 把数写进文档、画成图；哪些过时了，python tools/check.py 说。
 
@@ -108,11 +109,31 @@ def measure(measured, files, seeds):
         list(pool.map(lambda jobs: [one(job, 1) for job in jobs], [*alone, *chains]))
 
 
+def rescore(measured, files):
+    """files 里量过的，权重还在的，重新打分，存盘；权重不在的不动，说一句。"""
+    import torch
+
+    import watch
+
+    measured["baselines"] = baselines()
+    for file in files:
+        for run in results.runs(measured, file):
+            path = runner.checkpoint(file, run["seed"])
+            if not path.exists():
+                print(f"{file} 种子 {run['seed']}：没有权重，没有重新打分")
+                continue
+            namespace = watch.untrained(file)
+            namespace["model"].load_state_dict(torch.load(path, weights_only=True)["model"])
+            run["form"] = form.score(namespace, file)
+            results.save(measured)
+            print(f"{file} 种子 {run['seed']}：{runner.outcome(run)}", flush=True)
+
+
 def learned(file, source):
     """让源码 source 训练几十步，返回它学到的：每次评估的 loss、参数个数、样文；不训练的脚本，就是它打印的全部。"""
     briefly = dict(max_iters=60, eval_interval=20, max_new_tokens=20)
     if course.BY_FILE[file].part == AFTER:  # 练的是自己写的词，短调得写得完
-        briefly = dict(max_iters=3, eval_interval=3, eval_iters=4, rhyme_iters=3, max_new_tokens=60)
+        briefly = dict(max_iters=3, eval_interval=3, eval_iters=4, max_new_tokens=60)
     result = runner.run(file, change=lambda text: runner.set_hyperparameters(text, **briefly), poems=0, source=source)
     losses = [(point["step"], point["train_loss"], point["val_loss"]) for point in result["curve"]]
     return (losses, result["parameters"], result["samples"]) if losses or result["samples"] else result["stdout"]
@@ -167,6 +188,7 @@ def main():
         "scripts", nargs="*", type=variants.known(course.BY_FILE), metavar="脚本", help="文件名或短名；不写就是全部"
     )
     parser.add_argument("--seeds", type=int, default=3, help="量几个种子，从 42 起")
+    parser.add_argument("--rescore", action="store_true", help="不训练，拿 checkpoints/ 里的权重重新打分")
     parser.add_argument("--unchanged-since", metavar="COMMIT", help="和这个提交里的比，训练一位不差的，记录留着")
     arguments = parser.parse_args()
     records.need("torch")
@@ -175,6 +197,9 @@ def main():
         return
     if unmeasured := [file for file in arguments.scripts if file not in course.MEASURED]:
         parser.error(f"{'、'.join(unmeasured)} 不量（tools/course.py）")
+    if arguments.rescore:
+        rescore(results.load(), arguments.scripts or course.MEASURED)
+        return
     runner.finish(measure, results.load(), arguments.scripts or course.MEASURED, arguments.seeds)
     print("量完了。写文档、画图：python tools/render.py")
 

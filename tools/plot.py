@@ -220,8 +220,8 @@ def modern(scores, baselines):
 
 SHARES = {
     "attested": ("合律", "#146c2e", (20, -14)),
-    "tone": ("平仄", BLUE, (0, -16)),
-    "rhyme": ("押韵", RED, (0, 6)),
+    "tone": ("平仄", BLUE, (0, 8)),
+    "rhyme": ("押韵", RED, (0, -16)),
 }  # 数字标在点的哪边
 
 
@@ -232,7 +232,6 @@ def stages(scores, baselines):
     """
     style()
     figure, axes = plt.subplots(figsize=(9, 4.6), layout="constrained")
-    last = len(scores) - 1
     for key, (label, color, offset) in SHARES.items():
         points = []
         for k, runs in enumerate(scores.values()):
@@ -251,21 +250,15 @@ def stages(scores, baselines):
                     color=color,
                     fontsize=9.5,
                 )
-        axes.plot(*zip(*points), "o-", color=color, linewidth=2, markersize=6)
         real = baselines["form_of_real_poems"][key]
-        axes.annotate(
-            f"{label}\n真词 {percent(real)}",
-            (last, points[-1][1]),
-            xytext=(46, 0),
-            textcoords="offset points",
-            va="center",
-            color=color,
-        )
+        legend = f"{label}，真词 {percent(real)}"
+        axes.plot(*zip(*points), "o-", color=color, linewidth=2, markersize=6, label=legend)
         axes.axhline(real, color=color, linestyle=":", linewidth=1)
     axes.set_xticks(range(len(scores)), [named(name, "\n") for name in scores])
     axes.margins(x=0.08)
-    axes.set_ylim(-0.08, 1.08)
+    axes.set_ylim(-0.08, 1.12)
     axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
+    axes.legend(frameon=False, loc="lower right")
     axes.set_title("点是几个种子的平均，竖线从最小到最大；虚线是没学过的真词", fontsize=10, color=GREY)
     return svg(figure)
 
@@ -335,61 +328,39 @@ def ablation(tables):
     return svg(figure)
 
 
-BARS = {"repeated": 0.08, "rare": 0.15}  # 韵字重复、罕用韵字，多于这么多就算钻空子
+def contrast(without, thinking, drafts, stages, real):
+    """docs/contrast.svg：奖励押韵。左，不想的和先想的：横轴押韵，竖轴韵字重复；右，想了之后：横轴罕用，竖轴重复。
 
-
-def frontier(tried, results, naive):
-    """docs/frontier.svg：押韵多少，各要拿什么来换：韵字重复、罕用韵字、合律（练过的词牌），一栏一样。
-
-    tried：tried.json 的 after，一个点一次试验，没打分的、没量罕用字的不画；results：{"v28": 分数, "v29": 分数}，
-    几个种子的平均；
-    naive：奖励里直接加押韵的那一回的分数，罕用韵字没量。分数见 form.py。
+    without、thinking：左边各一条路；drafts、stages：右边的点，试过的不写说法；各 [(说法, 分数), …]；real：没学过的
+    真词的分数。分数（dict）里用 rhyme、repeated、rare，都是占几成。
     """
     style()
-    points = []  # [押韵, 韵字重复, 合律, 罕用韵字]
-    kept = lambda form: [form["rhyme"], form["repeated"], form["practised"]["attested"], form.get("rare")]  # noqa: E731
-    for one in tried:
-        if one["script"] == "v29" and "form" in one:
-            points.append(kept(one["form"]))
-        elif one["script"] == "v29" and "scores" in one:
-            scores = one["scores"]  # scores_are：合律、没练的、押韵、韵字重复……罕用字在最后
-            points.append([scores[2], scores[3], scores[0], scores[-1]])
-    points = [point for point in points if point[3] is not None]  # 没量罕用字的，说不准老不老实
-    points.append(kept(naive))
-    figure, columns = plt.subplots(1, 3, figsize=(13, 4.4), sharex=True, layout="constrained")
-    hacked = [point[1] > BARS["repeated"] or (point[3] or 0) > BARS["rare"] for point in points]
-    for axes, k, key, label, beside in zip(
-        columns,
-        (1, 3, 2),
-        ("repeated", "rare", "practised"),
-        ("韵字重复", "罕用韵字", "合律：练过的词牌"),
-        ((0, 12), (0, -22), (20, -4)),
-    ):
-        for color, name, chosen in ((BLUE, "老实的", False), (RED, "钻空子的", True)):
-            shown = [
-                (point[0], point[k]) for point, flag in zip(points, hacked) if flag == chosen and point[k] is not None
-            ]
-            axes.plot(
-                *zip(*shown), "o", color=color, markersize=7, alpha=0.75, label=f"{name}，{hacked.count(chosen)} 次"
-            )
-        for number, (name, scores) in enumerate(results.items()):
-            axes.plot(
-                scores["rhyme"],
-                scores[key],
-                "D",
-                color=INK,
-                markersize=8,
-                label="" if number else "各版，三个种子的平均",
-            )
-            axes.annotate(name, (scores["rhyme"], scores[key]), xytext=beside, textcoords="offset points", ha="center")
-        if key in BARS:
-            axes.axhline(BARS[key], color=GREY, linestyle=":", linewidth=1)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
+    star = dict(marker="*", color=INK, markersize=14, linestyle="")
+    beside = dict(textcoords="offset points", ha="center")
+    for label, color, points in (("先前的，不想", RED, without), ("先想后写", BLUE, thinking)):
+        places = [(form["rhyme"], form["repeated"]) for _, form in points]
+        left.plot(*zip(*places), "o-", color=color, linewidth=1.5, markersize=8, label=label)
+        for (name, _), place in zip(points, places):
+            left.annotate(name, place, xytext=(0, {"v24": -18, "指令微调": 22}.get(name, 10)), color=color, **beside)
+    left.plot(real["rhyme"], real["repeated"], **star)
+    left.annotate("真词", (real["rhyme"], real["repeated"]), xytext=(0, -18), **beside)
+    left.set(xlabel="押韵", ylabel="韵字重复", xlim=(0.3, 1.05), ylim=(-0.08, 0.7), title="押韵从哪儿来")
+    for label, color, size, points in (("试过的 v32", GREY, 5, drafts), ("各版", BLUE, 8, stages)):
+        places = [(form["rare"], form["repeated"]) for _, form in points]
+        right.plot(*zip(*places), "o", color=color, markersize=size, label=label)
+    apart = {"v26": (20, -4), "v32": (-20, -4)}  # 挨得近，说法错开
+    for name, form in stages:
+        right.annotate(name, (form["rare"], form["repeated"]), xytext=apart.get(name, (0, 10)), color=BLUE, **beside)
+    right.plot(real["rare"], real["repeated"], **star)
+    right.annotate("真词", (real["rare"], real["repeated"]), xytext=(0, 10), **beside)
+    right.set(xlabel="罕用韵字", ylabel="韵字重复", xlim=(0, 0.25), ylim=(-0.005, 0.1), title="重复少了，罕用就多")
+    for axes in (left, right):
         axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0))
         axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1, decimals=0))
-        axes.set(xlabel="押韵（没说押哪一部）", title=label)
         axes.grid(color="#eaeef2")
         axes.set_axisbelow(True)
-    columns[0].legend(frameon=False, loc="upper left")
+        axes.legend(frameon=False, loc="upper left")
     return svg(figure)
 
 

@@ -25,7 +25,7 @@ import speedrun
 from course import AFTER, BASELINE, FIRST, MODERN, ROOT, V
 
 TEMPLATES = ROOT / "tools" / "templates"
-EXPECTATION = re.compile(r"预期：\d+ 核 CPU 约 [\d?]+ (?:秒|分钟)，种子 42 的验证 loss 约 [\d.?]+")
+EXPECTATION = re.compile(r"预期：\d+ 核 CPU 约 [\d?]+ (?:秒|分钟)(?:，种子 42 的验证 loss 约 [\d.?]+)?")
 LINES = 4  # 样文只登头几行
 
 
@@ -109,8 +109,12 @@ class Records:
         return results.summary(self.results, course.script(name).file)
 
     def mean(self, name, *keys):
-        """各种子打的分里，顺着 keys 找到的数的平均：mean("v28", "practised", "attested")。"""
+        """各种子打的分里，顺着 keys 找到的数的平均：mean("v31", "practised", "attested")。"""
         return results.mean_form(self.results, course.script(name).file, *keys)
+
+    def error(self, name, *keys):
+        """同上，种子之间的标准误（float），不到两个种子是 None。"""
+        return results.standard_error(self.results, course.script(name).file, *keys)
 
     def cores(self, files):
         return results.cores(self.results, files)
@@ -262,7 +266,7 @@ def docstring(row, kept):
     """换上“预期”的脚本（源码，str）；没有这句话的，抛 ValueError。"""
     text, count = EXPECTATION.subn("预期：" + results.expectation(kept, row.file), course.source(row.file), count=1)
     if count != 1:
-        raise ValueError("文档字符串里没有“预期：2 核 CPU 约 ? 秒，种子 42 的验证 loss 约 ?”")
+        raise ValueError("文档字符串里没有“预期：2 核 CPU 约 ? 秒”")
     return text
 
 
@@ -300,9 +304,7 @@ def pictures(faults=None):
                 "v11": lambda: plot.two_losses(*runs(course.shown(course.PAIR)).items()),
                 "modern": lambda: plot.modern(kept.forms(modern), kept.baselines),
                 "stages": lambda: plot.stages(kept.forms(course.shown(course.STAGES)), kept.baselines),
-                "frontier": lambda: plot.frontier(
-                    kept.tried["after"], reached(kept), kept.answer("v28", "加上押韵")["form"]
-                ),
+                "contrast": lambda: plot.contrast(*contrasted(kept), kept.baselines["form_of_real_poems"]),
                 "ablation": lambda: plot.ablation(
                     {file: kept.ablated(file)[1:] for file in kept.ablation if course.BY_FILE[file].part == FIRST}
                 ),
@@ -316,15 +318,18 @@ def pictures(faults=None):
     )
 
 
-def reached(kept):
-    """画 frontier 的几版，各种子的平均：{短名: {"rhyme", "repeated", "rare", "practised"}}，单位都是占几成。"""
-    return {
-        course.BY_FILE[file].id: {
-            **{key: kept.mean(file, key) for key in ("rhyme", "repeated", "rare")},
-            "practised": kept.mean(file, "practised", "attested"),
-        }
-        for file in course.shown(course.FRONTIER)
-    }
+def contrasted(kept):
+    """画 contrast 的点：先前的不想的、今天的先想的，试过的 v32（docs/tried.json）、各版；各 [(说法, 分数), …]。"""
+    old, drafts = (kept.tried["noted"][k]["values"] for k in (7, 9))
+    without = [("指令微调", old["sft"]), ("GRPO，分数里加押韵", old["grpo_with_rhyme"])]
+
+    def stages(*names):
+        return [(name, {key: kept.mean(name, key) for key in ("rhyme", "repeated", "rare")}) for name in names]
+
+    shown = [row for row in map(course.script, course.shown(course.STAGES)) if row.saves]
+    learned = [row.id for row in shown if row.base]  # 接着 think.pth、sft.pth 学的
+    thinking = [row.id for row in shown if not row.base] + learned[-1:]
+    return without, stages(*thinking), [(row["label"], row) for row in drafts], stages(*learned)
 
 
 def rendered(faults=None):

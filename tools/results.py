@@ -8,8 +8,9 @@ import runner
 from course import AFTER, MODERN, RULER
 
 FORM = ("ended", "attested", "prefix")
-# 底座之后要的（没有整首的两份题）
-AFTER_FORM = tuple("repeated entropy body_loss held_out practised examined".split())
+# 底座之后要的（没有整首的两份题）；听要求的再加几样
+AFTER_FORM = tuple("repeated entropy rare strict pairs body_loss kept".split())
+OBEYS = tuple("held_out practised asked heads".split())
 # 两段路的那张表要的；第一段路的别的只有头三样
 WHOLE = (*FORM, *"tone rhyme copied distinct poem_loss row_loss".split())
 FEW = 0.025  # 合律的占不到这么多（400 首里不到 10 首），平仄和押韵不登
@@ -47,7 +48,7 @@ def complete(file, run):
     """脚本 file 的这一次运行（dict），尺上该有的都有了吗。两段路的那张表里没有的，老记录就行。"""
     row = course.BY_FILE[file]
     if row.part == AFTER:
-        return all(key in run["form"] for key in AFTER_FORM)
+        return all(key in run["form"] for key in (*AFTER_FORM, *(OBEYS if row.base else ())))
     return not (row.part == MODERN or RULER in row.shown) or all(key in run["form"] for key in WHOLE)
 
 
@@ -97,13 +98,13 @@ def mean_or_none(values):
 def summary(results, file):
     """一份脚本的汇总（dict）：各种子的平均 loss、最大最小之差、格律的平均分，独占时的用时（秒，中位数）和速度。"""
     measured = runs(results, file)
-    losses = [run["val_loss"] for run in measured]
+    losses = [run["val_loss"] for run in measured if "val_loss" in run]  # 强化学习没有 loss 可比
     alone = [run for run in measured if run["alone"]]
     forms = [run["form"] for run in measured if run["form"]]
     return {
-        "train_loss": statistics.mean(run["train_loss"] for run in measured),
-        "val_loss": statistics.mean(losses),
-        "spread": max(losses) - min(losses),
+        "train_loss": mean_or_none([run.get("train_loss") for run in measured]),
+        "val_loss": mean_or_none(losses),
+        "spread": max(losses) - min(losses) if losses else None,
         "seeds": len(measured),
         "wall_s": statistics.median(run["wall_s"] for run in alone),
         "tokens_per_s": statistics.median(run.get("tokens_per_s", 0) for run in alone),
@@ -112,15 +113,26 @@ def summary(results, file):
     }
 
 
-def mean_form(results, file, *keys):
-    """各种子打的分里，顺着 keys 找到的那个数的平均（float）；都没有就是 None。"""
+def scores(results, file, *keys):
+    """各种子打的分里，顺着 keys 找到的那个数：[float 或 None, …]。"""
 
     def dig(value):
         for key in keys:
             value = (value or {}).get(key)
         return value
 
-    return mean_or_none(dig(run["form"]) for run in runs(results, file))
+    return [dig(run["form"]) for run in runs(results, file)]
+
+
+def mean_form(results, file, *keys):
+    """scores 的平均（float）；都没有就是 None。"""
+    return mean_or_none(scores(results, file, *keys))
+
+
+def standard_error(results, file, *keys):
+    """scores 的标准误（float）：种子之间的标准差除以 √种子数；不到两个种子是 None。"""
+    found = [value for value in scores(results, file, *keys) if value is not None]
+    return statistics.stdev(found) / len(found) ** 0.5 if len(found) > 1 else None
 
 
 def cores(results, files):
@@ -130,10 +142,9 @@ def cores(results, files):
 
 
 def expectation(results, file):
-    """文档字符串里“预期”的那句话：种子 42 打印的 loss，独占时的用时。"""
+    """文档字符串里“预期”的那句话：独占时的用时，种子 42 打印的 loss（有的话）。"""
     wall = summary(results, file)["wall_s"]
     step = 1 if wall < 10 else 5
     duration = f"{wall / 60:.0f} 分钟" if wall > 240 else f"{step * round(wall / step)} 秒"
-    return (
-        f"{cores(results, [file])} 核 CPU 约 {duration}，种子 42 的验证 loss 约 {first(results, file)['val_loss']:.2f}"
-    )
+    loss = first(results, file).get("val_loss")
+    return f"{cores(results, [file])} 核 CPU 约 {duration}" + (f"，种子 42 的验证 loss 约 {loss:.2f}" if loss else "")

@@ -76,8 +76,7 @@ def stamp(file, earlier=None):
     base = course.base_of(file)
     if base is None:
         return mine
-    learned = stamp(base.file, earlier)
-    return digest(f"{mine} {course.STANDS_FOR.get(learned, learned)}")
+    return digest(f"{mine} {stamp(base.file, earlier)}")
 
 
 def set_hyperparameters(source, **hyper):
@@ -85,7 +84,8 @@ def set_hyperparameters(source, **hyper):
     before, title, rest = re.split(SETTINGS, source, maxsplit=1)
     settings, after = rest.split("\n# ----------", 1)
     for key, value in hyper.items():
-        settings = re.sub(rf"^( *){key} = [^#\n]*?(?=  #|$)", rf"\g<1>{key} = {value!r}", settings, flags=re.M)
+        assigned = f"{key} = {value!r}"
+        settings = re.sub(rf"^( *){key} = [^#\n]*?(?=  #|$)", lambda at: at[1] + assigned, settings, flags=re.M)  # noqa: B023
     return f"{before}{title}{settings}\n# ----------{after}"
 
 
@@ -115,6 +115,7 @@ def write_script(file, source, folder, corpus=None):
         (folder / "ci.txt").write_text(corpus, encoding="utf-8")
     if course.BY_FILE[file].part == course.AFTER or file == course.WRITER:
         link("modern/yun.txt", folder)
+        link("modern/huajian.txt", folder)
     return script
 
 
@@ -233,10 +234,8 @@ def weights(file, seed=FIRST_SEED, short=None):
     if not path.exists():
         print(f"训练 {file}（种子 {seed}）……", flush=True)
         settings = {"device": "cpu"}  # 有 GPU 也用 CPU 的那套数
-        if short is not None:  # max_new_tokens 是 0，v25 起的考试就一个字也不写
-            settings |= dict(
-                max_iters=short, eval_interval=max(1, short), eval_iters=1, max_new_tokens=0, rhyme_iters=short
-            )
+        if short is not None:  # max_new_tokens 是 0，v29 起的考试就一个字也不写
+            settings |= dict(max_iters=short, eval_interval=max(1, short), eval_iters=1, max_new_tokens=0)
         run(file, seed, change=lambda source: set_hyperparameters(source, **settings), poems=0, keep=path, short=short)
     return path
 
@@ -263,4 +262,8 @@ class Progress:
 
 def outcome(result):
     """一次运行（dict）说成半句话（str）。"""
-    return f"验证 loss {result.get('val_loss', float('nan')):.4f}，{result['wall_s']:.0f} 秒"
+    if "val_loss" in result:
+        score = f"验证 loss {result['val_loss']:.4f}，"
+    else:
+        score = f"合律 {result['form']['attested']:.0%}，" if result.get("form") else ""
+    return f"{score}{result['wall_s']:.0f} 秒"

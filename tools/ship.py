@@ -4,8 +4,8 @@
     python tools/ship.py            # 没有权重，先照脚本训练一遍
     python tools/ship.py --poem     # 权重不动，只重写 README 头一屏的那首词（种子 42，写一次，不挑）
 
-docs/results.json 的 shipped 里记着它由哪份脚本、哪个指纹的权重压成，和文件的 sha256；那首词在 poem 里。过时没有，
-check.py 说。
+docs/results.json 的 shipped 里记着它由哪份脚本、哪个指纹的权重压成，和文件的 sha256，几种温度各写得怎样；那首词在 poem
+里。过时没有，check.py 说。
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import form
 import records
 import results
 import runner
@@ -23,6 +24,8 @@ from course import ROOT, WRITER
 
 FILE = ROOT / "modern" / "write.pth"
 REQUEST = "浣溪沙 藏头 春江花月 韵 江"  # README 头一屏要它写的
+TEMPERATURES, EACH = (0.7, 0.8, 0.9, 1.0), 8  # 量哪几种温度，一个词牌写几首
+SCORES = "attested tone rhyme repeated rare pairs distinct".split()  # 见 form.py
 
 
 def record(digest):
@@ -44,6 +47,24 @@ def poem():
         command = [sys.executable, "-c", seeded]
         out = subprocess.run(command, input=REQUEST, capture_output=True, encoding="utf-8", check=True).stdout
     return {"request": REQUEST, "seed": runner.FIRST_SEED, "stamp": sealed(), "text": out.split("\n", 1)[1].strip()}
+
+
+def temperatures(path):
+    """path（Path）里的权重，几种温度，各个词牌写 EACH 首 → [{"temperature", SCORES 的各样}, …]。"""
+    import torch
+
+    import watch
+
+    namespace = watch.untrained(SCRIPT)
+    model = namespace["model"].eval()
+    model.load_state_dict(torch.load(path, weights_only=True)["model"])
+    forms, found = form.corpus_forms(), []
+    for temperature in TEMPERATURES:
+        hook = model.lm_head.register_forward_hook(lambda _, inputs, logits: logits / temperature)  # noqa: B023
+        scores = form.score_model(forms, model, namespace["tokenizer"], count=EACH, think=namespace["think"])
+        hook.remove()
+        found.append({"temperature": temperature, **{key: scores[key] for key in SCORES}})
+    return found
 
 
 def halved(saved):
@@ -83,8 +104,9 @@ def main():
     if not arguments.poem:
         import torch
 
-        torch.save(halved(torch.load(runner.finish(runner.weights, SCRIPT), weights_only=True)), FILE)
-        measured["shipped"] = record(sealed()[1])
+        path = runner.finish(runner.weights, SCRIPT)
+        torch.save(halved(torch.load(path, weights_only=True)), FILE)
+        measured["shipped"] = record(sealed()[1]) | {"poems": form.TUNES * EACH, "temperatures": temperatures(path)}
         print(f"{FILE.relative_to(ROOT)}：{FILE.stat().st_size / 1e6:.1f} MB")
     measured["poem"] = poem()
     results.save(measured)
