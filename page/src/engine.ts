@@ -65,14 +65,14 @@ export function useStatuses(versions: Version[]): Status[] {
   return versions.map(status)
 }
 
-/** 字 ↔ 编号。听要求的模型多认得几个记号，接在字表后面。 */
+/** 字 ↔ 编号，照编码排。先想后写的各版，多认得几个记号。 */
 export class Characters {
   private readonly list: string[]
   private readonly ids: Map<string, number>
 
   constructor(course: Course, readonly version: Version) {
-    const { vocab } = version.model!
-    this.list = [...course.chars, ...course.symbols].slice(0, vocab)
+    const thinks = version.part === 'after'
+    this.list = [...course.chars, ...(thinks ? course.symbols : '')].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!)
     this.ids = new Map(this.list.map((char, id) => [char, id]))
   }
 

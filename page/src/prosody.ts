@@ -6,8 +6,8 @@ export interface Template {
   count: number
   /** 一个字一个记号：平、仄、·（可平可仄） */
   tones: string
-  /** 该押韵的是第几个字 */
-  rhymes: number[]
+  /** 该押韵的是第几个字，押在一起的一组；换韵的有几组 */
+  rhymes: number[][]
 }
 
 export interface Prosody {
@@ -79,9 +79,13 @@ export function judge(body: string, templates: Template[], readings: Record<stri
     else if (want === '·' || !heard.size) mark.tone = 'free'
     else mark.tone = heard.has(want) ? 'right' : 'wrong'
   })
-  const last = (template?.rhymes ?? []).filter(k => k < characters).map(k => letters[k]!).filter(mark => readings[mark.char])
-  const group = mainRhyme(last.map(mark => rhymes(readings[mark.char])))
-  for (const mark of last) mark.rhyme = group !== undefined && rhymes(readings[mark.char]).has(group) ? 'hit' : 'miss'
+  const last: Mark[] = []
+  for (const group of template?.rhymes ?? []) {
+    const ends = group.filter(k => k < characters).map(k => letters[k]!).filter(mark => readings[mark.char])
+    const main = mainRhyme(ends.map(mark => rhymes(readings[mark.char])))
+    for (const mark of ends) mark.rhyme = main !== undefined && rhymes(readings[mark.char]).has(main) ? 'hit' : 'miss'
+    last.push(...ends)
+  }
   return {
     marks,
     right: letters.filter(mark => mark.tone === 'right').length,

@@ -56,13 +56,20 @@ test('格律：晏殊的浣溪沙全合；错一个平仄、换一个韵、多�
 
 test('格律：没写完的，只看写了的', () => {
   const templates: Template[] = [
-    { shape: [[3, 0], [5, 1]], count: 1, tones: '平平平仄仄仄仄平', rhymes: [2, 7] },
-    { shape: [[4, 0], [4, 1]], count: 9, tones: '仄仄仄仄仄仄仄仄', rhymes: [3, 7] },
+    { shape: [[3, 0], [5, 1]], count: 1, tones: '平平平仄仄仄仄平', rhymes: [[2, 7]] },
+    { shape: [[4, 0], [4, 1]], count: 9, tones: '仄仄仄仄仄仄仄仄', rhymes: [[3, 7]] },
   ]
   expect(clauses('春江花\n夜')).toEqual([{ length: 3, row: 0, done: true }, { length: 1, row: 1, done: false }])
   const short = judge('春江花\n夜', templates, { 春: '平6', 江: '平2', 花: '平10', 夜: '去10' })
   expect(short).toMatchObject({ off: false, whole: false, right: 4, fixed: 4 })
   expect(judge('春江花', templates, {}).off).toBe(false)
+})
+
+test('格律：换韵的，一组一组地押', () => {
+  const couplets: Template[] = [{ shape: [[2, 0], [2, 1], [2, 2], [2, 3]], count: 1, tones: '········', rhymes: [[1, 3], [5, 7]] }]
+  const readings = { 江: '平2', 窗: '平2', 风: '平1', 东: '平1', 天: '平7' }
+  expect(judge('春江\n春窗\n春风\n春东', couplets, readings)).toMatchObject({ hits: 4, ends: 4 })
+  expect(judge('春江\n春窗\n春风\n春天', couplets, readings)).toMatchObject({ hits: 3, ends: 4 })
 })
 
 test('文档字符串：分节，缩进的接上，顶格的是代码', () => {

@@ -25,7 +25,7 @@ export default function Ask({ course, route }: { course: Course; route: Route })
       <div class="controls">
         <Picker course={course} label="问哪一版" value={version.id} onChange={v => { set({ v }); setAutomatic(true) }} />
         <label class="field wide">
-          <span>开头{version.model!.obeys && <small>这一版听要求，写成 〈浣溪沙 藏头春江花月〉 试试</small>}</span>
+          <span>开头{version.model!.obeys && <small>这一版听要求：题目上面加一行 藏头春江花月 试试</small>}</span>
           <textarea rows={2} value={settings.text} onInput={event => set({ text: event.currentTarget.value })} />
         </label>
       </div>

@@ -10,10 +10,11 @@ import { link, useSettings, type Route } from '../route'
 
 const MOST = 200 // 最长的词，连标点和换行
 const MODELS = 4
+const THOUGHTS = /[①-⑲]/g // 想的，不说出来
 
 export default function FormView({ course, route }: { course: Course; route: Route }) {
   const able = withModel(course).filter(version => course.rungs.includes(version.id))
-  const usual = able.slice(0, MODELS).map(version => version.id).join(',')
+  const usual = able.filter((_, k) => !k || k > able.length - MODELS).map(version => version.id).join(',')
   const [settings, set] = useSettings(route, { tune: course.tunes[0] ?? '浣溪沙', heads: '春江花月', models: usual, ...SAMPLING })
   const { data, error } = useJson<Prosody>('prosody.json')
   const chosen = able.filter(version => settings.models.split(',').includes(version.id)).slice(0, MODELS)
@@ -110,7 +111,7 @@ function Poems({ course, versions, prosody, tune, heads, temp, k, seed }: PoemsP
           if (mine !== turn.current) return
           text.push(characters[which]!.char(found.chosen.id))
         }
-        setPoems(Object.fromEntries(versions.map((version, which) => [version.id, texts[which]!.join('')])))
+        setPoems(Object.fromEntries(versions.map((version, which) => [version.id, texts[which]!.join('').replace(THOUGHTS, '')])))
       }
     } catch (error) {
       setFault((error as Error).message)
@@ -135,10 +136,9 @@ function Poems({ course, versions, prosody, tune, heads, temp, k, seed }: PoemsP
   )
 }
 
-/** 底座只认题目；往后的听 〈〉 里的要求。 */
+/** 都给词牌，作者由它写；听要求的，上面加一行要求。 */
 function prompt(version: Version, tune: string, heads: string): string {
-  if (!version.model!.obeys) return `${tune} `
-  return `〈${tune}${heads && ` 藏头${heads}`}〉`
+  return `${version.model!.obeys && heads ? `藏头${heads}\n` : ''}${tune} `
 }
 
 function Poem({ version, written, prosody, tune, heads }: { version: Version; written?: string; prosody: Prosody; tune: string; heads: string }) {
@@ -152,12 +152,12 @@ function Poem({ version, written, prosody, tune, heads }: { version: Version; wr
   return (
     <section class="card">
       <h2><a href={link(version.id)}>{version.id}</a> {version.title}</h2>
-      <p class="hint">{obeys ? <>要求：{prompt(version, tune, heads)}</> : <>它不懂藏头，只给了它词牌</>}</p>
+      <p class="hint">{obeys ? <>给它：{prompt(version, tune, heads).replace('\n', '／')}</> : <>它不懂藏头，只给了它词牌</>}</p>
       {written === undefined
         ? <p class="hint">还没写。</p>
         : (
           <>
-            <p class="poem-title">{obeys ? header : `${tune} ${header}`}</p>
+            <p class="poem-title">{tune} {header}</p>
             <Verses judged={judged} />
             <Summary judged={judged} obeyed={asked.length ? `${obeyed} / ${asked.length}` : undefined} />
           </>

@@ -41,7 +41,7 @@ function Facts({ course, version }: { course: Course; version: Version }) {
   const { form, minutes } = version
   const facts: [string, string][] = [
     ['参数', tenThousands(version.parameters)],
-    ['训练 / 验证 loss', `${loss(version.train_loss)} / ${loss(version.val_loss)}`],
+    ...(version.val_loss === null ? [] : [['训练 / 验证 loss', `${loss(version.train_loss)} / ${loss(version.val_loss)}`] as [string, string]]),
     ...(minutes ? [['用时', minutes < 1 ? `${Math.round(minutes * 60)} 秒` : `${minutes} 分钟`] as [string, string]] : []),
     ...(model ? [['一次看', `${model.block_size} 个字`] as [string, string]] : []),
     ...(form && exam(version) !== 'pieces' ? [['合律', percent(form.attested)] as [string, string]] : []),
@@ -136,7 +136,7 @@ function Samples({ details }: { details: Details }) {
   return (
     <section>
       <h2>它写的</h2>
-      <p class="hint">学完之后接着开头写的，没有挑过。</p>
+      <p class="hint">学完之后接着开头写的，没有挑过。{samples.some(sample => /[①-⑲]/.test(sample)) && '①–⑲ 是写韵字之前想的，说出来之前拿掉。'}</p>
       <div class="samples">{samples.map((sample, k) => <blockquote key={k} class="poem">{sample.trim()}</blockquote>)}</div>
     </section>
   )
