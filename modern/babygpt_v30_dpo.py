@@ -253,7 +253,7 @@ for step in range(max_iters + 1):
         idx = torch.stack([idx[scores.argmax()], idx[scores.argmin()]])  # 最好的，最差的，(2, T)
         blank = (idx[:, 1:] == idx[:, :-1]) & (idx[:, 1:] == tokenizer.stoi["\n"])  # 空行，写完了，(2, T-1)
         y = idx[:, 1:].masked_fill(blank.cumsum(dim=1) > 1, -100)  # 写完后补的不学，(2, T-1)
-        y[:, :len(question) - 1] = -100  # 要求也不学
+        y[:, :len(question) - 1] = -100  # 题头也不学
         log_probs, ref_log_probs = [  # cross_entropy 要 V 那一维排第二：(2, T-1, V) -> (2, V, T-1)
             -F.cross_entropy(one(idx[:, :-1], y)[0].transpose(1, 2), y, reduction="none").sum(dim=1)
             for one in (model, ref_model)]  # 整首的 ln P：现在的、起点的，各 (2,)

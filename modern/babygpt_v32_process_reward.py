@@ -265,7 +265,7 @@ for step in range(max_iters + 1):
         advantages = scores - scores.mean()  # 比全组的平均好多少，(G,)
         blank = (idx[:, 1:] == idx[:, :-1]) & (idx[:, 1:] == tokenizer.stoi["\n"])  # 空行，写完了，(G, T-1)
         y = idx[:, 1:].masked_fill(blank.cumsum(dim=1) > 1, -100)  # 写完后补的不学，(G, T-1)
-        y[:, :len(question) - 1] = -100  # 要求也不学
+        y[:, :len(question) - 1] = -100  # 题头也不学
         logits, _ = model(idx[:, :-1], y)  # 给了 y，才有每个位置的打分，(G, T-1, V)
         log_probs = -F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")  # (G * (T-1),)
         log_probs = log_probs.view_as(y)  # (G, T-1)
