@@ -1,1 +1,2 @@
 declare const __RUNTIME_BYTES__: number
+declare const __RUNTIME_TRAVELS__: number
