@@ -1,20 +1,20 @@
 /// <reference types="vitest/config" />
-import { statSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vite'
+import { full, reduce } from './runtime/reduce.ts'
 
 const timeout = Number(process.env.PAGE_TIMEOUT ?? 60_000) // 机器忙，就放宽
-
-const runtime = fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm'))
 
 export default defineConfig(({ mode }) => ({
   base: './', // 放在哪个子路径下都行
   publicDir: process.env.PAGE_DATA ?? 'public',
-  define: { __RUNTIME_BYTES__: statSync(runtime).size }, // 服务器压缩过的，响应里没有真的大小
+  define: { // 服务器压缩过的，响应里没有真的大小
+    __RUNTIME_BYTES__: mode === 'runtime' ? 0 : reduce().length,
+    __FULL_RUNTIME_BYTES__: full.length,
+  },
   worker: { format: 'es' },
   test: {
-    include: [['speed', 'picture'].includes(mode) ? `tests/${mode}.ts` : 'tests/*.test.ts'],
-    globalSetup: 'tests/serve.ts',
+    include: [['speed', 'picture', 'runtime'].includes(mode) ? `tests/${mode}.ts` : 'tests/*.test.ts'],
+    globalSetup: mode === 'runtime' ? [] : 'tests/serve.ts',
     testTimeout: timeout,
     hookTimeout: timeout,
     expect: { poll: { timeout: timeout / 2 } },
