@@ -1,5 +1,6 @@
 /// <reference types="vitest/config" />
 import { defineConfig } from 'vite'
+import { writeServiceWorker } from './offline/files.ts'
 import { full, reduce } from './runtime/reduce.ts'
 
 const timeout = Number(process.env.PAGE_TIMEOUT ?? 60_000) // 机器忙，就放宽
@@ -11,6 +12,7 @@ export default defineConfig(({ mode }) => ({
     __RUNTIME_BYTES__: mode === 'runtime' ? 0 : reduce().length,
     __FULL_RUNTIME_BYTES__: full.length,
   },
+  plugins: [{ name: 'offline', apply: 'build', writeBundle: ({ dir }) => writeServiceWorker(dir!) }],
   worker: { format: 'es' },
   test: {
     include: [['speed', 'picture', 'runtime'].includes(mode) ? `tests/${mode}.ts` : 'tests/*.test.ts'],

@@ -1,6 +1,7 @@
 /** 在后台线程里跑模型：页面不卡。出了错，都抛出一句中文的 Error。 */
 import { expose } from 'comlink'
 import * as ort from 'onnxruntime-web/wasm'
+import { watchWorker } from './offline'
 import { loadRuntime, openModel, type Model } from './runtime'
 import { answer, lossOf, uniform, type Answer } from './sampling'
 
@@ -137,3 +138,4 @@ const engine = {
 
 export type Engine = typeof engine
 expose(engine)
+watchWorker()
