@@ -1,24 +1,29 @@
 /// <reference types="vitest/config" />
-import { readFileSync, statSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { defineConfig } from 'vite'
+import { writeServiceWorker } from './offline/files.ts'
+import { full, reduce } from './runtime/reduce.ts'
 
 const timeout = Number(process.env.PAGE_TIMEOUT ?? 60_000) // 机器忙，就放宽
 
-const runtime = fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.wasm'))
+const [owner, name] = (process.env.GITHUB_REPOSITORY ?? '').split('/') // 在 GitHub 上造的，才知道放在哪里
+const site = owner ? `https://${owner}.github.io/${name}/` : './'
 
 export default defineConfig(({ mode }) => ({
   base: './', // 放在哪个子路径下都行
   publicDir: process.env.PAGE_DATA ?? 'public',
   define: { // 服务器压缩过的，响应里没有真的大小
-    __RUNTIME_BYTES__: statSync(runtime).size,
-    __RUNTIME_TRAVELS__: gzipSync(readFileSync(runtime)).length, // 压缩过，真的要下载多少
+    ...(mode === 'runtime' ? {} : { __RUNTIME_BYTES__: reduce().length, __RUNTIME_TRAVELS__: gzipSync(reduce()).length }), // 压缩过，路上走多少
+    __FULL_RUNTIME_BYTES__: full.length,
   },
+  plugins: [
+    { name: 'site', transformIndexHtml: html => html.replaceAll('%SITE%', site) }, // 卡片的图要写全地址
+    { name: 'offline', apply: 'build', writeBundle: ({ dir }) => writeServiceWorker(dir!) },
+  ],
   worker: { format: 'es' },
   test: {
-    include: [['speed', 'picture'].includes(mode) ? `tests/${mode}.ts` : 'tests/*.test.ts'],
-    globalSetup: 'tests/serve.ts',
+    include: [['speed', 'picture', 'runtime'].includes(mode) ? `tests/${mode}.ts` : 'tests/*.test.ts'],
+    globalSetup: mode === 'runtime' ? [] : 'tests/serve.ts',
     testTimeout: timeout,
     hookTimeout: timeout,
     expect: { poll: { timeout: timeout / 2 } },

@@ -1,7 +1,8 @@
 /** 在后台线程里跑模型：页面不卡。出了错，都抛出一句中文的 Error。 */
 import { expose } from 'comlink'
 import * as ort from 'onnxruntime-web/wasm'
-import runtimeUrl from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url'
+import { watchWorker } from './offline'
+import { loadRuntime, openModel, type Model } from './runtime'
 import { answer, lossOf, uniform, type Answer, type Candidate } from './sampling'
 
 export interface Source {
@@ -41,9 +42,9 @@ export interface Inside {
 }
 
 const TOP = 5
-const sessions = new Map<string, ort.InferenceSession>()
+const RUNTIME = '运行模型的程序'
+const sessions = new Map<string, Model>()
 const loading = new Map<string, AbortController>()
-let runtime: Promise<void> | undefined
 
 /** 几样东西一起下载，合起来报进度；隔一会儿才报一次，报多了反倒慢。 */
 class Progress {
@@ -60,12 +61,13 @@ class Progress {
     const now = performance.now()
     if (now - this.last < 100 && this.loaded < this.total) return
     this.last = now
-    this.report(this.loaded, this.total)
+    this.report(Math.round(this.loaded), this.total)
   }
 }
 
-async function download(url: string, bytes: number, name: string, progress: Progress, signal?: AbortSignal) {
-  progress.expect(bytes)
+/** travels：压缩过，路上走的有多少字节；报的是它。 */
+async function download(url: string, bytes: number, name: string, progress: Progress, signal?: AbortSignal, travels = bytes) {
+  progress.expect(travels)
   const response = await fetch(url, { signal }).catch(() => {
     throw new Error(`${name}没取到：网络断了，或者服务器没开。请连上网再试。`)
   })
@@ -78,7 +80,7 @@ async function download(url: string, bytes: number, name: string, progress: Prog
       if (done) break
       parts.push(value)
       loaded += value.length
-      progress.add(value.length)
+      progress.add(value.length * travels / bytes)
     }
   } catch {
     throw new Error(`${name}下到一半断了，请再试一次。`)
@@ -87,23 +89,13 @@ async function download(url: string, bytes: number, name: string, progress: Prog
   return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer())
 }
 
-async function loadRuntime(progress: Progress) {
-  if (typeof WebAssembly !== 'object') throw new Error('这个浏览器不支持 WebAssembly，模型跑不起来；这一页别的都能看。')
-  ort.env.wasm.numThreads = 1 // 多线程要服务器加特别的响应头，静态网站上没有
-  ort.env.logLevel = 'error'
-  ort.env.wasm.wasmBinary = await download(runtimeUrl, __RUNTIME_BYTES__, '运行模型的程序', progress)
-}
-
 async function open({ id, url, bytes }: Source, report: Report, signal: AbortSignal) {
+  if (typeof WebAssembly !== 'object') throw new Error('这个浏览器不支持 WebAssembly，模型跑不起来；这一页别的都能看。')
   const progress = new Progress(report)
-  runtime ??= loadRuntime(progress).catch(error => {
-    runtime = undefined
-    throw error
-  })
-  const [weights] = await Promise.all([download(url, bytes, `${id} 的模型`, progress, signal), runtime])
+  const runtime = (progress: Progress) => (url: string, bytes: number) => download(url, bytes, RUNTIME, progress, undefined, __RUNTIME_TRAVELS__)
+  const [weights] = await Promise.all([download(url, bytes, `${id} 的模型`, progress, signal), loadRuntime(runtime(progress))])
   try {
-    // 优化图要花的时间，比省下来的多
-    return await ort.InferenceSession.create(weights, { executionProviders: ['wasm'], graphOptimizationLevel: 'disabled' })
+    return await openModel(weights, runtime(new Progress(() => {})))
   } catch (error) {
     throw new Error(explain(error) ?? `${id} 的模型文件坏了，打不开：请刷新再试，或者换一版。`)
   }
@@ -112,6 +104,7 @@ async function open({ id, url, bytes }: Source, report: Report, signal: AbortSig
 /** 不怪模型文件的那些错。 */
 function explain(error: unknown): string | undefined {
   const message = String(error)
+  if (message.includes(RUNTIME)) return (error as Error).message
   if (/not supported/i.test(message)) return '这个浏览器太旧，模型跑不起来，请换个新一点的；这一页别的都能看。'
   if (/memory|allocat|initWasm|aborted/i.test(message)) return '内存不够，模型放不下：关掉几个标签页，再刷新试试；这一页别的都能看。'
   return undefined
@@ -193,3 +186,4 @@ const engine = {
 
 export type Engine = typeof engine
 expose(engine)
+watchWorker()

@@ -31,8 +31,9 @@ afterEach(async () => {
 /** 这个测试里，控制台可以报这样的错。 */
 export const allow = (pattern: RegExp) => void (allowed = pattern)
 
-export async function blank(options: BrowserContextOptions = {}): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, reducedMotion: 'reduce', ...options })
+/** site：这一页是从哪儿来的。 */
+export async function blank(options: BrowserContextOptions = {}, site = base): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, reducedMotion: 'reduce', serviceWorkers: 'block', ...options })
   const page = await context.newPage()
   page.setDefaultTimeout(Number(process.env.PAGE_TIMEOUT ?? 60_000) / 2)
   pages.push(page)
@@ -40,7 +41,7 @@ export async function blank(options: BrowserContextOptions = {}): Promise<Page> 
   page.on('pageerror', error => faults.push(`没接住的错：${error.message}`))
   page.on('request', request => {
     const { origin, protocol } = new URL(request.url())
-    if (protocol.startsWith('http') && origin !== new URL(base).origin) faults.push(`去别处要了 ${request.url()}`)
+    if (protocol.startsWith('http') && origin !== new URL(site).origin) faults.push(`去别处要了 ${request.url()}`)
   })
   return page
 }
