@@ -20,6 +20,7 @@ import prosody
 import records
 import results
 import runner
+import sampling
 import watch
 from course import AFTER, BY_FILE, BY_ID, FIRST, MODERN, ROOT, V, source
 from helpers import CORPUS
@@ -325,7 +326,7 @@ def exports(tiny):
 
 
 @pytest.fixture
-def site(tiny, exports, tmp_path, monkeypatch):
+def site(tiny, exports, loaded, tmp_path, monkeypatch):
     """只有 v1、v3 两个小模型的一份网页数据：(放数据的文件夹, 放脚本的文件夹)，脚本可以改。"""
     scripts, public = tmp_path / "scripts", tmp_path / "public"
     for name in export_page.COURSE:
@@ -334,8 +335,9 @@ def site(tiny, exports, tmp_path, monkeypatch):
     monkeypatch.setattr(export_page, "WITH_MODEL", [V[1], V[3]])
     monkeypatch.setattr(course, "corpus", lambda: CORPUS)
     monkeypatch.setattr(watch, "trained", lambda name, short=None: tiny(course.BY_FILE[name].number))
+    monkeypatch.setattr(watch, "counted", loaded)
     monkeypatch.setattr(export_page, "export", lambda trained: exports[trained.name])
-    export_page.update(public, [V[1], V[3]])
+    export_page.update(public, [export_page.BIGRAM, V[1], V[3]])
     return public, scripts
 
 
@@ -343,6 +345,36 @@ def edit(path, old, new):
     text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1
     path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+class TestFirstScreen:
+    def test_the_packed_model_writes(self, tiny, exports):
+        """照着压过的模型的打分，一个字一个字抽出来的。"""
+        trained, (content, _) = tiny(3), exports[V[3]]
+        import onnx
+
+        run, written = export_page.onnx_runner(onnx.load_model_from_string(content)), ""
+        for position in range(export_page.FIRST_LENGTH):
+            idx = torch.tensor([trained.tokenizer.encode((export_page.FIRST["opening"] + written)[-40:])])
+            probabilities = run(idx)["logits"][0].double().softmax(0)
+            values, order = probabilities.sort(descending=True)
+            rank = (values.cumsum(0) <= sampling.uniform(42, position)).sum().item()
+            written += trained.tokenizer.chars[order[rank]]
+            if written.endswith("\n\n"):
+                break
+        assert export_page.first_text_of_model(trained, content) == written
+
+    def test_the_counts_write(self, loaded):
+        """只看一个字：每个字都是它前面那个字的概率里抽的。"""
+        namespace = loaded(export_page.BIGRAM, max_iters=50)
+        model, tokenizer = namespace["model"], namespace["tokenizer"]
+        text = export_page.first_text_of_counts(namespace)
+        assert len(text) == export_page.FIRST_LENGTH or text.endswith("\n\n")
+        for position, (before, ch) in enumerate(zip(export_page.FIRST["opening"][-1] + text, text)):
+            i, j = (torch.tensor(tokenizer.encode(one)) for one in (before, ch))
+            every = model.prob(i, torch.arange(len(tokenizer.chars))).double()
+            u, p = sampling.uniform(42, position), model.prob(i, j).item()
+            assert every[every > p + 1e-9].sum() <= u + 1e-6 and u <= every[every >= p - 1e-9].sum() + 1e-6
 
 
 class TestStale:
@@ -354,7 +386,7 @@ class TestStale:
         assert (
             set(manifest["files"])
             == files
-            >= {"models/v1.onnx", "models/v3.onnx", "course.json", "neighbours.json", "versions/bigram.json"}
+            >= {"models/v1.onnx", "models/v3.onnx", "course.json", "neighbours.json", "first.json"}
         )
         assert all((public / file).stat().st_size == one["bytes"] for file, one in manifest["files"].items())
 
@@ -426,6 +458,27 @@ class TestStale:
         monkeypatch.setattr(export_page, "WITH_MODEL", [V[1]])
         export_page.update(public, [])
         assert set(export_page.exported(public)) == {"v1"} and not (public / "models" / "v3.onnx").exists()
+
+    def test_the_first_screen(self, site, tiny, loaded):
+        """没有模型也看得到的几段：就是各版的模型、数出来的二元模型写的；开头换了，代码改了，要重写，别的留着。"""
+        public, scripts = site
+        first = records.read(public / "first.json")
+        assert {key: first[key] for key in ("opening", "seed")} == export_page.FIRST
+        assert [one["id"] for one in first["texts"]] == ["bigram", "v3"]
+        edit(scripts / export_page.BIGRAM, "self.count[i] + interpolation", "interpolation + self.count[i]")
+        [stale] = [one for one in export_page.stale(public) if one.what == export_page.BIGRAM]
+        assert stale.command.endswith("--only bigram")
+        export_page.update(public, [])
+        assert [one.what for one in export_page.stale(public)] == [export_page.BIGRAM]
+        export_page.update(public, [export_page.BIGRAM])
+        assert export_page.stale(public) == [] and records.read(public / "first.json") == first
+
+    def test_the_first_screen_has_another_opening(self, site, monkeypatch):
+        public, _ = site
+        monkeypatch.setitem(export_page.FIRST, "opening", "浣溪沙 苏轼\n")
+        assert [one.what for one in export_page.stale(public)] == [export_page.BIGRAM, V[3]]
+        export_page.update(public, [V[3]])
+        assert [one["id"] for one in records.read(public / "first.json")["texts"]] == ["v3"]
 
     def test_short_trainings_are_not_for_readers(self, site):
         public, _ = site

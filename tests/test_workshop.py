@@ -23,7 +23,7 @@ TOOLS = ROOT / "tools"
 LAYERS = [
     {"course"},
     {"records"},
-    {"prosody", "exam"},
+    {"prosody", "exam", "sampling"},
     {"form"},
     {"runner"},
     {"results"},

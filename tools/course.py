@@ -25,6 +25,7 @@ STAGES = "stages"  # docs/stages.svg，网页的“格律”
 SAMPLES = "samples"  # modern/README.md 里同一个词牌各写的一首
 NEIGHBOURS = "neighbours"  # 网页的“近邻”
 DEFAULT, CONTRAST = "default", "contrast"  # 网页一打开先选的一版，和它对照的一版
+FIRST_SCREEN = "first_screen"  # 网页一打开，没有模型也看得到的：同一个开头，几版各写的
 RUNG = "rung"  # 网页的“格律”里挑得到的，头四个一开始就勾上
 
 
@@ -95,7 +96,8 @@ COURSE = [
     Script(
         "simplebigrammodel_torch.py", BASELINE, "同样的模型，列表换成张量，换上 v1 起一直用的训练和采样的框架",
         name="bigram", before="simplebigrammodel", bound=56,
-        touches="BigramLanguageModel Tokenizer estimate_loss generate get_batch sampling training", shown=(RULER,),
+        touches="BigramLanguageModel Tokenizer estimate_loss generate get_batch sampling training",
+        shown=(RULER, FIRST_SCREEN),
     ),
     Script(
         "babygpt_v1.py", FIRST, "嵌入、线性层、交叉熵", "参数自己学，不用数", before="bigram", bound=54,
@@ -113,7 +115,7 @@ COURSE = [
     Script(
         "babygpt_v3_self_attention.py", FIRST, "自注意力", "不再只看当前这个字（[看了哪里](docs/attention_v3.svg)）",
         before="v2", bound=18, touches="BabyGPT Head", page=True, label="自注意力", color="#86a5cf",
-        shown=(CURVES, CONTRAST), reads="明月几时有，把酒问青",
+        shown=(CURVES, CONTRAST, FIRST_SCREEN), reads="明月几时有，把酒问青",
     ),
     Script(
         "babygpt_v4_multihead_attention.py", FIRST, "多头", "一个大头拆成几个小头", before="v3", bound=10,
@@ -147,7 +149,7 @@ COURSE = [
     Script(
         "babygpt_v11_hyper_params.py", FIRST, "超参数", "模型的代码一字不改，loss 大降，短语通顺多了", before="v10",
         bound=22, touches="training", page=True, label="超参数", color="#0969da",
-        shown=(PAIR, RULER, STEPS, STAGES, SAMPLES, NEIGHBOURS, DEFAULT),
+        shown=(PAIR, RULER, STEPS, STAGES, SAMPLES, NEIGHBOURS, DEFAULT, FIRST_SCREEN),
     ),
     Script(
         "babygpt_v12_wandb.py", FIRST, "记录与保存", "每次实验有账可查，最好的模型存下来", before="v11", bound=50,
@@ -205,7 +207,7 @@ COURSE = [
     ),
     Script(
         "modern/babygpt_v24_base.py", MODERN, "真跑一回，存下 base.pth", before="v22", bound=40, touches="training",
-        saves="base.pth", page=True, label="底座", shown=(STAGES, SAMPLES, RUNG),
+        saves="base.pth", page=True, label="底座", shown=(STAGES, SAMPLES, RUNG, FIRST_SCREEN),
     ),
     Script(
         "modern/babygpt_v25_think.py", AFTER, "先想后写：句号前的字，先写下它押哪一部，再写它", before="v24", bound=20,
@@ -243,7 +245,7 @@ COURSE = [
     Script(
         "modern/babygpt_v32_process_reward.py", AFTER, "过程奖励：想的、韵字，一处一处打分", before="v31", bound=25,
         touches="credit training", base="v26", saves="process.pth", page=True, label="过程奖励",
-        shown=(STAGES, SAMPLES, RUNG),
+        shown=(STAGES, SAMPLES, RUNG, FIRST_SCREEN),
     ),
     Script("modern/babygpt_write.py", USE, "写词：挑手边最好的权重，照你的要求写", name="write", measured=False),
 ]

@@ -26,6 +26,7 @@ import prosody
 import records
 import results
 import runner
+import sampling
 from course import BY_FILE, ROOT, source
 
 PUBLIC = ROOT / "page" / "public"
@@ -33,6 +34,8 @@ WITH_MODEL = course.files(page=True)
 BIGRAM = course.BY_ID["bigram"].file
 COURSE = [BIGRAM, *course.V.values()]
 NEIGHBOURS = course.shown(course.NEIGHBOURS)  # 比谁的嵌入
+FIRST_SCREEN = course.shown(course.FIRST_SCREEN)  # 谁写的，没有模型也看得到
+FIRST, FIRST_LENGTH = {"opening": "浣溪沙 苏轼\n春江", "seed": 42}, 70  # 接着它写，种子是它，最多几个字
 FACES, NEAREST, CANDIDATES = 300, 10, 2000  # 最常见的几个汉字，各要几个近邻，在最常见的几个里找（再少见的，没学到什么）
 BOUND = 0.01  # 压过的模型和 PyTorch 的平均 KL，最多这么多 nat
 POSITIONS = 256  # 在这么多个位置上比
@@ -280,6 +283,30 @@ def answers(trained):
     return found
 
 
+def first_text(score, chars, window):
+    """first.json 里的一段（str）：网页接着 FIRST 的开头，就这样写。score、window 见 sampling.write。"""
+    return sampling.write(score, chars, FIRST["opening"], window, FIRST["seed"], FIRST_LENGTH)
+
+
+def first_text_of_model(trained, content):
+    """压过的模型（ONNX 的字节）写的 first_text。"""
+    import onnx
+    import torch
+
+    run = onnx_runner(onnx.load_model_from_string(content))
+    score = lambda ids: run(torch.tensor([ids]))["logits"][0].tolist()  # noqa: E731
+    return first_text(score, trained.tokenizer.chars, trained.block_size)
+
+
+def first_text_of_counts(namespace):
+    """数出来的（跑完的脚本，见 watch.counted）写的 first_text；它只看一个字。"""
+    import torch
+
+    model, chars = namespace["model"], namespace["tokenizer"].chars
+    score = lambda ids: model.prob(torch.tensor(ids), torch.arange(len(chars))).log().tolist()  # noqa: E731
+    return first_text(score, chars, 1)
+
+
 # ---------- 数据 ----------
 def block_size(name):
     """脚本 name 在 CPU 上最多看几个字（int）：源码里最后一次赋的值。"""
@@ -392,6 +419,18 @@ def exported(public):
     return {one["id"]: one["model"] for one in versions if one["model"] and (public / one["model"]["file"]).exists()}
 
 
+def exports():
+    """要导出的：各版的模型，和没有模型、只写一段文字的（first.json）：[脚本名, …]。"""
+    return [name for name in COURSE if name in WITH_MODEL or name == BIGRAM]
+
+
+def first_texts(public):
+    """上次导出到 public（Path）的 first.json 里的各段：{id: 文字}；开头、种子换了的不算。"""
+    found = records.read(public / "first.json", strict=False)
+    same = {key: found.get(key) for key in FIRST} == FIRST
+    return {one["id"]: one["text"] for one in found["texts"]} if same else {}
+
+
 def reference(public):
     """网页的测试用的答案（answers）在哪个文件（Path）：和 public（Path）并排的 tests/ 里。"""
     return public.with_name("tests") / "reference.json"
@@ -403,12 +442,14 @@ def stale(public=None):
     manifest = records.read(public / "manifest.json", strict=False)
     if not manifest:
         return [records.Stale("page/public", "网页的数据还没导出过", "python tools/export_page.py")]
-    models, found = exported(public), []
-    for name in WITH_MODEL:
-        recorded = manifest["scripts"].get(name) if BY_FILE[name].id in models else None
+    models, texts, found = exported(public), first_texts(public), []
+    for name in exports():
+        key = BY_FILE[name].id
+        there = (name not in WITH_MODEL or key in models) and (name not in FIRST_SCREEN or key in texts)
+        recorded = manifest["scripts"].get(name) if there else None
         if recorded != runner.stamp(name):
             reason = "还没有导出" if recorded is None else "只训练了几步" if SHORT in recorded else "导出之后又改了"
-            command = f"python tools/export_page.py --only {BY_FILE[name].id}"
+            command = f"python tools/export_page.py --only {key}"
             found.append(records.Stale(name, reason, command, results.training_seconds(name)))
     for file, recorded in manifest["files"].items():
         path = public / file
@@ -426,12 +467,12 @@ def stale(public=None):
     return found
 
 
-def save(public, measured, models, near, stamps):
+def save(public, measured, models, kept, stamps):
     """把模型之外的文件都写进 public（Path），最后写清单；不再要的文件删掉。返回变了的（[Path]）。
 
-    models：{id: 它的模型}；near：neighbours.json 的内容；stamps：{脚本名: 模型导出时的指纹}，没有模型的版本记现在的。
+    models：{id: 它的模型}；kept：要模型才写得出的各个文件的内容；stamps：{脚本名: 导出时的指纹}，没有的记现在的。
     """
-    contents = documents(measured, models) | {"neighbours.json": near}
+    contents = documents(measured, models) | kept
     changed = [
         public / file for file, content in contents.items() if records.write_bytes(public / file, encoded(content))
     ]
@@ -452,39 +493,51 @@ def save(public, measured, models, near, stamps):
 
 
 def update(public, names, short=None):
-    """导出 names（脚本名）的模型，重写 public（Path）里的别的文件。names 可以是空的：模型一个不动。
+    """导出 names（脚本名，见 exports），重写 public（Path）里的别的文件。names 可以是空的：模型一个不动。
     返回变了的文件（[Path]）。
     """
     manifest = records.read(public / "manifest.json", {"scripts": {}}, strict=False)
-    models, near, expected = (
+    models, texts, near, expected = (
         exported(public),
+        first_texts(public),
         records.read(public / "neighbours.json", strict=False),
         records.read(reference(public), strict=False),
     )
-    stamps = {name: manifest["scripts"].get(name) for name in WITH_MODEL if BY_FILE[name].id in models}
+    stamps = {name: manifest["scripts"].get(name) for name in exports() if BY_FILE[name].id in models | texts}
     progress = runner.Progress(len(names))
     for name in names:
         import watch
 
+        key, stamps[name] = BY_FILE[name].id, runner.stamp(name)
+        if name not in WITH_MODEL:
+            texts[key] = first_text_of_counts(watch.counted(name))
+            progress.print(f"{name}：写了一段")
+            continue
         trained = watch.trained(name, short)
         content, model = export(trained)
         records.write_bytes(public / model["file"], content)
-        models[BY_FILE[name].id] = model
-        stamps[name] = runner.stamp(name) + (f"{SHORT}{short}" if short is not None else "")
-        expected[BY_FILE[name].id] = answers(trained)
+        models[key] = model
+        stamps[name] += f"{SHORT}{short}" if short is not None else ""
+        expected[key] = answers(trained)
         if name in NEIGHBOURS:
-            near[BY_FILE[name].id] = neighbours(trained, course.corpus())
+            near[key] = neighbours(trained, course.corpus())
+        if name in FIRST_SCREEN:
+            texts[key] = first_text_of_model(trained, content)
         progress.print(f"{name}：{model['bytes'] / 1e6:.2f} MB，{model['weights']}，KL {model['kl']:.6f} nat")
     wanted = {BY_FILE[name].id: name for name in WITH_MODEL}
     models = {key: models[key] for key in wanted if key in models}
     records.write_bytes(reference(public), encoded({key: expected[key] for key in models if key in expected}))
-    near = {BY_FILE[name].id: near[BY_FILE[name].id] for name in NEIGHBOURS if BY_FILE[name].id in near}
-    return save(public, results.load(), models, near, stamps)
+    ids = lambda names, found: [key for name in names if (key := BY_FILE[name].id) in found]  # noqa: E731
+    kept = {
+        "neighbours.json": {key: near[key] for key in ids(NEIGHBOURS, near)},
+        "first.json": {**FIRST, "texts": [{"id": key, "text": texts[key]} for key in ids(FIRST_SCREEN, texts)]},
+    }
+    return save(public, results.load(), models, kept, stamps)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    choices = {BY_FILE[name].id: name for name in WITH_MODEL}
+    choices = {BY_FILE[name].id: name for name in exports()}
     parser.add_argument("--only", nargs="+", choices=choices, metavar="v3", default=list(choices))
     parser.add_argument("--write", action="store_true", help="模型一个不动，只重写别的文件")
     parser.add_argument("--short", type=int, metavar="步", help="开发用：只训练这么多步")
