@@ -34,7 +34,8 @@ def numbers(names, *words):
 
 
 PARTS = ("class Head", "self.heads", "scaled_dot_product_attention", "n_kv_head", "cache")  # 注意力的几种写法
-EXPORTED = numbers(course.files(page=True), *PARTS, "base = torch.load")
+LAYERED = "self.blocks"  # 有几层，才有 lens
+EXPORTED = numbers(course.files(page=True), *PARTS, LAYERED, "base = torch.load")
 SIZES = dict(block_size=40, n_head=4, n_kv_head=2)  # 头多些、看得远些：头的次序、各头的 mask 才比得出来
 
 
@@ -82,9 +83,10 @@ class TestWatch:
         for T in (1, 7, trained.block_size):
             idx = text_of(trained, T)
             with torch.no_grad():
-                logits, attention = trained.watched(idx)
-                torch.testing.assert_close(logits, trained.model(idx)[0], rtol=0, atol=1e-5)
-                other = trained.watched(torch.cat([idx[:, :-1], (idx[:, -1:] + 1) % 100], dim=1))[1]
+                found = trained.watched(idx)
+                attention = found["attention"]
+                torch.testing.assert_close(found["logits"], trained.model(idx)[0], rtol=0, atol=1e-5)
+                other = trained.watched(torch.cat([idx[:, :-1], (idx[:, -1:] + 1) % 100], dim=1))["attention"]
             layers = trained.namespace.get("n_layer", 1)
             assert attention.shape == (layers, trained.namespace.get("n_head", 1), T, T)
             torch.testing.assert_close(attention.sum(-1), torch.ones(attention.shape[:3]))
@@ -98,14 +100,51 @@ class TestWatch:
         changed.model.blocks[1].attention.heads[0].query.weight.data.zero_()
         idx = text_of(trained, 8)
         with torch.no_grad():
-            before, after = trained.watched(idx)[1], changed.watched(idx)[1]
+            before, after = trained.watched(idx)["attention"], changed.watched(idx)["attention"]
         even = torch.ones(8, 8).tril() / torch.arange(1, 9)[:, None]
         torch.testing.assert_close(after[1, 0], even)
         assert not torch.allclose(before[1, 0], even, atol=1e-3)
         assert torch.equal(before[0], after[0]) and torch.equal(before[1, 1], after[1, 1])
 
     def test_nothing_to_see_before_v3(self, tiny):
-        assert len(tiny(1).watched(text_of(tiny(1), 5))) == 1
+        assert tiny(1).watched(text_of(tiny(1), 5)).keys() == {"logits"}
+
+    @pytest.mark.parametrize("number", numbers(course.files(FIRST, MODERN, blind=""), *PARTS, LAYERED))
+    def test_a_head_is_switched_off(self, tiny, number):
+        """关掉一个头，和它出来以后才换成 0 的一样；记下的注意力没变；都开着，和不说一样；每个头都真有用。"""
+        trained = tiny(number)
+        idx, n_head = text_of(trained, 9), trained.namespace.get("n_head", 1)
+        with torch.no_grad():
+            whole = trained.watched(idx)
+            on = torch.ones(whole["attention"].shape[:2])
+            torch.testing.assert_close(trained.watched(idx, heads=on), whole)
+            for layer, head in ((0, 0), (len(on) - 1, n_head - 1), (len(on) - 1, n_head // 2)):
+                heads = on.clone()
+                heads[layer, head] = 0
+                found = trained.watched(idx, heads=heads)
+                with watch.silent(trained.model, layer, head, n_head):
+                    expected = trained.model(idx)[0]
+                torch.testing.assert_close(found["logits"], expected, rtol=0, atol=1e-5)
+                assert not torch.allclose(found["logits"], whole["logits"], atol=1e-4)
+                torch.testing.assert_close(found["attention"][layer], whole["attention"][layer])
+            assert torch.equal(trained.model(idx)[0], trained.model(idx)[0]), "silent 拿掉了它的钩子"
+            torch.testing.assert_close(trained.model(idx)[0], whole["logits"], rtol=0, atol=1e-5)
+
+    @pytest.mark.parametrize("number", numbers(course.files(FIRST, MODERN), LAYERED, "self.ln_f"))
+    def test_the_lens_is_a_shallower_model(self, tiny, number):
+        """lens 的第 l 行，是只留头 l 层的模型的打分；末一行就是 logits 的；问的是 at 的最后一个位置。"""
+        trained = tiny(number)
+        idx, at = text_of(trained, 9), torch.tensor([8, 0, 4])
+        with torch.no_grad():
+            found, every = trained.watched(idx, at), trained.model(idx, idx)[0][0]
+            torch.testing.assert_close(found["logits"], every[at], rtol=0, atol=1e-5)
+            assert ("lens" in found) == (LAYERED in source(V[number]))
+            if "lens" in found:
+                torch.testing.assert_close(found["lens"][-1], found["logits"][-1], rtol=0, atol=1e-5)
+                assert len(found["lens"]) == trained.namespace["n_layer"] + 1
+                for layers, row in enumerate(found["lens"]):
+                    with watch.shallow(trained.model, layers):
+                        torch.testing.assert_close(row, trained.model(idx[:, :5])[0][0], rtol=0, atol=1e-5)
 
     def test_functions_are_put_back(self):
         before = F.softmax, F.scaled_dot_product_attention
@@ -138,22 +177,29 @@ class TestOnnx:
     def test_names_shapes_and_values(self, tiny, onnx_of, number):
         """名字、形状照约定；压过之前和 PyTorch 一样，压过之后注意力照样行和为 1、不看未来；一个字、最多的字都行。"""
         trained, model = tiny(number), onnx_of(number)
-        names = ["logits"] if BY_FILE[V[number]].blind else ["logits", "attention"]
-        assert [one.name for one in model.graph.input] == ["idx"] and [one.name for one in model.graph.output] == names
+        sees, layered = not BY_FILE[V[number]].blind, LAYERED in source(V[number])
+        assert [one.name for one in model.graph.input] == ["idx", "at", *["heads"] * sees]
+        names = ["logits", *["lens"] * layered, *["attention"] * sees]
+        assert [one.name for one in model.graph.output] == names
         whole, small = export_page.onnx_runner(model), export_page.onnx_runner(export_page.packed(model, "int8"))
         for T in (1, 2, trained.block_size):
             idx = text_of(trained, T)
             with torch.no_grad():
                 ours = trained.model(idx)[0]
-            logits, *attention = whole(idx)
-            assert logits.shape == (1, len(trained.tokenizer.chars))
-            torch.testing.assert_close(logits, ours, rtol=0, atol=1e-4)
-            for one in (*attention, *small(idx)[1:]):
-                assert one.shape == (trained.namespace.get("n_layer", 1), trained.namespace.get("n_head", 1), T, T)
+            found = whole(idx)
+            assert found["logits"].shape == (1, len(trained.tokenizer.chars))
+            torch.testing.assert_close(found["logits"], ours, rtol=0, atol=1e-4)
+            shape = trained.namespace.get("n_layer", 1), trained.namespace.get("n_head", 1), T, T
+            for one in [run["attention"] for run in (found, small(idx)) if sees]:
+                assert one.shape == shape and not one.triu(1).any()
                 torch.testing.assert_close(one.sum(-1), torch.ones(one.shape[:3]))
-                assert not one.triu(1).any()
-            for seen in attention:
-                torch.testing.assert_close(seen, trained.watched(idx)[1], rtol=0, atol=1e-5)
+            at, heads = torch.tensor([T - 1, T // 2, 0, T // 3]), torch.ones(shape[:2])
+            heads[0, -1] = 0
+            asked = (idx, at, heads) if sees else (idx, at)
+            with torch.no_grad():
+                expected = trained.watched(*asked)
+            torch.testing.assert_close(whole(*asked), expected, rtol=0, atol=1e-4)
+            assert expected["logits"].shape == (4, len(trained.tokenizer.chars))
 
     def test_packed_and_tidy(self, tiny, onnx_of, number):
         """8 位的 KL 在界内；词表只在不共用时存两份；大的矩阵一个不漏地压了；里面没有这台机器的路径。"""
@@ -219,19 +265,29 @@ class TestPacking:
         torch.manual_seed(0)
         ours, theirs = torch.randn(2, 1, 7), torch.randn(2, 1, 7)
         found = [torch.tensor([[0]]), torch.tensor([[1]])]
-        measured = export_page.divergence(lambda idx: (ours[idx.item()], None), lambda idx: [theirs[idx.item()]], found)
+        measured = export_page.divergence(
+            lambda idx: (ours[idx.item()], None), lambda idx: {"logits": theirs[idx.item()]}, found
+        )
         expected = F.kl_div(theirs.flatten(0, 1).log_softmax(-1), ours.flatten(0, 1).softmax(-1), reduction="batchmean")
         assert measured == pytest.approx(expected.item(), abs=1e-6)
 
     def test_refuses_what_is_not_the_model(self, tiny):
-        trained = tiny(3)
-        found = export_page.contexts(trained.namespace, 3)
-        right = lambda idx: [one.detach().clone() for one in trained.watched(idx)]  # noqa: E731
+        """错一样输出，at、heads 少听一样，都看得出来。"""
+        trained = tiny(11)
+        found, right = export_page.contexts(trained.namespace, 3), trained.watched
         export_page.verify(trained.watched, right, found)
-        for k in (0, 1):
-            wrong = lambda idx: [one + 0.01 * (j == k) for j, one in enumerate(right(idx))]  # noqa: B023, E731
+        wrong = [
+            *(
+                lambda *asked, name=name: {**(one := right(*asked)), name: one[name] + 0.01}
+                for name in ("logits", "lens", "attention")
+            ),
+            lambda idx, at, heads=None: right(idx, at.flip(0), heads),
+            lambda idx, at, heads=None: right(idx, at),
+            lambda idx, at, heads=None: right(idx, at, None if heads is None else heads.flip(1)),
+        ]
+        for run in wrong:
             with pytest.raises(RuntimeError, match="不一样"):
-                export_page.verify(trained.watched, wrong, found)
+                export_page.verify(trained.watched, run, found)
 
     @pytest.mark.parametrize("number", numbers(course.files(page=True), "poem_starts", "base = torch.load"))
     def test_compared_on_text_it_has_not_learnt(self, tiny, number):

@@ -50,26 +50,30 @@ def encoded(content):
 
 # ---------- 模型 ----------
 def to_onnx(watched, block_size):
-    """Watched → ONNX（ModelProto，32 位浮点）：idx (1, T) 进，logits (1, V) 出，
-    有注意力的再出 attention (层数, 头数, T, T)。
+    """Watched → ONNX（ModelProto，32 位浮点）：idx (1, T)、at (P,)、有注意力的再加 heads (层数, 头数) 进，
+    logits (P, V)、lens (层数 + 1, V)、attention (层数, 头数, T, T) 出，后两样见 Watched。
     """
     import torch
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    idx = torch.zeros(1, min(5, block_size), dtype=torch.long)
+    inputs = {"idx": torch.zeros(1, min(5, block_size), dtype=torch.long), "at": torch.tensor([1, 0])}
+    outputs = watched(**inputs)
+    T, P = (torch.export.Dim(name, min=2, max=block_size) for name in "TP")  # 导出时不许从 1 起；算的时候 1 也行
+    shapes = {"idx": {1: T}, "at": {0: P}}
+    if "attention" in outputs:
+        inputs["heads"] = torch.ones(outputs["attention"].shape[:2])
+        shapes["heads"] = None
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             watched,
-            (idx,),
+            kwargs=inputs,
             dynamo=True,
             opset_version=20,
             verbose=False,
-            input_names=["idx"],
-            output_names=["logits", "attention"][: len(watched(idx))],
-            dynamic_shapes=(
-                {1: torch.export.Dim("T", min=2, max=block_size)},
-            ),  # 导出时不许从 1 起；算的时候 1 也行（same 里比）
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=shapes,
         )
     return tidy(program.model_proto)
 
@@ -136,7 +140,9 @@ def packed(model, kind):
 
 
 def onnx_runner(model):
-    """ONNX（ModelProto）→ 一个函数：(1, T) 的编号（tensor）进，各个输出（[tensor, …]）出。单线程。"""
+    """ONNX（ModelProto）→ 一个函数，用起来和 Watched 一样：idx、at（不给就是末一个位置）、heads（不给就都开着）进，
+    各个输出（{名字: tensor}）出。单线程。
+    """
     import onnxruntime
     import torch
 
@@ -144,7 +150,17 @@ def onnx_runner(model):
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return lambda idx: [torch.from_numpy(output) for output in session.run(None, {"idx": idx.numpy()})]
+    shapes = {one.name: one.shape for one in session.get_inputs()}
+    names = [one.name for one in session.get_outputs()]
+
+    def run(idx, at=None, heads=None):
+        inputs = {"idx": idx, "at": torch.tensor([idx.shape[1] - 1]) if at is None else at}
+        if "heads" in shapes:
+            inputs["heads"] = torch.ones(shapes["heads"]) if heads is None else heads
+        found = session.run(names, {name: one.numpy() for name, one in inputs.items()})
+        return dict(zip(names, map(torch.from_numpy, found)))
+
+    return run
 
 
 def contexts(namespace, count=POSITIONS):
@@ -165,23 +181,43 @@ def divergence(model, run, found):
     total = 0.0
     for idx in found:
         with torch.no_grad():
-            ours, theirs = (logits.log_softmax(-1) for logits in (model(idx)[0], run(idx)[0]))
+            ours, theirs = (logits.log_softmax(-1) for logits in (model(idx)[0], run(idx)["logits"]))
         total += (ours.exp() * (ours - theirs)).sum().item()
     return total / len(found)
 
 
 def verify(watched, run, found):
-    """没压过的 ONNX 和 PyTorch 算的不一样，打分或注意力差了 TOLERANCE 以上，就抛 RuntimeError。"""
+    """没压过的 ONNX 和 PyTorch 算的不一样，哪样输出差了 TOLERANCE 以上，就抛 RuntimeError。
+
+    除了注意力的权重，都另换一条路算：打分是脚本学的时候的，lens 是只留头几层的，关掉的头是出来以后才换成 0 的。
+    """
     import torch
 
-    for idx in found:
+    import watch
+
+    model, pairs = watched.model, []
+    for k, idx in enumerate(found):
+        T = idx.shape[1]
+        at = torch.tensor([T - 1, 0, T // 2])
         with torch.no_grad():
-            pairs = list(zip(watched(idx), run(idx), strict=True))
-        if not all(
-            ours.shape == theirs.shape and torch.allclose(ours, theirs, rtol=0, atol=TOLERANCE)
-            for ours, theirs in pairs
-        ):
-            raise RuntimeError("导出的 ONNX 和 PyTorch 算的不一样，请装 tools/requirements.txt 里的那几个版本再试。")
+            ours, theirs = {"logits": model(idx, idx)[0][0, at]}, run(idx, at)
+            if "lens" in theirs:
+                rows = []
+                for layers in range(len(model.blocks) + 1):
+                    with watch.shallow(model, layers):
+                        rows.append(model(idx[:, : T // 2 + 1])[0][0])
+                ours["lens"] = torch.stack(rows)
+            if "attention" in theirs:
+                ours["attention"] = watched(idx)["attention"]
+                heads = torch.ones(ours["attention"].shape[:2])
+                layer, head = divmod(7 * k % heads.numel(), watched.n_head)
+                heads[layer, head] = 0
+                with watch.silent(model, layer, head, watched.n_head):
+                    expected = model(idx, idx)[0][0, at]
+                pairs.append((expected, run(idx, at, heads)["logits"]))
+        pairs += [(ours.get(name, torch.empty(0)), theirs[name]) for name in theirs]
+    if not all(a.shape == b.shape and torch.allclose(a, b, rtol=0, atol=TOLERANCE) for a, b in pairs):
+        raise RuntimeError("导出的 ONNX 和 PyTorch 算的不一样，请装 tools/requirements.txt 里的那几个版本再试。")
 
 
 def pack(trained, model):
@@ -206,8 +242,8 @@ def export(trained):
     content = small.SerializeToString(deterministic=True)
     if len(content) > MODEL_BYTES:
         raise RuntimeError(f"{trained.name} 的模型有 {len(content):,} 字节，网页上一版最多 {MODEL_BYTES:,}。")
-    attention = trained.watched(contexts(trained.namespace, 1)[0])[1:]
-    layers, heads = attention[0].shape[:2] if attention else (0, 0)
+    outputs = trained.watched(contexts(trained.namespace, 1)[0])
+    layers, heads = outputs["attention"].shape[:2] if "attention" in outputs else (0, 0)
     return content, {
         "file": f"models/{BY_FILE[trained.name].id}.onnx",
         "bytes": len(content),
@@ -215,6 +251,7 @@ def export(trained):
         "kl": round(kl, 6),
         "layers": layers,
         "heads": heads,
+        "lens": "lens" in outputs,
         "vocab": len(trained.tokenizer.chars),
         "block_size": trained.block_size,
         "obeys": bool(BY_FILE[trained.name].base),

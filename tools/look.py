@@ -55,8 +55,8 @@ def seen(trained, text):
     import torch
 
     with torch.no_grad():
-        logits, *attention = trained.watched(torch.tensor([trained.tokenizer.encode(text)]))
-    return logits[0].softmax(0), attention[0] if attention else None
+        found = trained.watched(torch.tensor([trained.tokenizer.encode(text)]))
+    return found["logits"][0].softmax(0), found.get("attention")
 
 
 def draw(attention, text, title, path, note=None):

@@ -1,8 +1,8 @@
-"""看见模型里面：取来一份脚本训练好的模型，截下每一层、每个头的注意力权重；脚本一字不改。
+"""看见模型里面：取来一份脚本训练好的模型，截下每一层、每个头的注意力权重，每一层出来的向量；脚本一字不改。
 
 注意力权重都出自 PyTorch 的两个函数之一：F.softmax（到 v13，一个头调用一次）和 F.scaled_dot_product_attention（v14 起，
 一层一次）。
-前向的时候把它们换掉，经过的权重就看得见；v22 起的缓存用不着，整段一次读完（start 是 None）。
+前向的时候把它们换掉，经过的权重就看得见，也关得掉；v19 起的缓存用不着，整段一次读完（start 是 None）。
 """
 
 import collections
@@ -64,14 +64,21 @@ def trained(name, short=None):
 
 
 @contextlib.contextmanager
-def attention_seen():
-    """在里面跑前向，经过的注意力权重依次记进给出的 list，各 (B, 1 或 n_head, T, T)。"""
+def attention_seen(heads=None):
+    """在里面跑前向，经过的注意力权重依次记进给出的 list，各 (B, 1 或 n_head, T, T)。
+
+    heads：各头乘几 (层数, 头数)，0 就是关掉；记下的是没乘过的。
+    """
     seen, originals = [], (F.softmax, F.scaled_dot_product_attention)
 
+    def keep(weights):  # (B, 这一次的头数, T, T)
+        first = sum(one.shape[1] for one in seen)  # 前面有几个头
+        seen.append(weights)
+        return weights if heads is None else weights * heads.flatten()[first : first + weights.shape[1], None, None]
+
     def softmax(scores, dim):
-        weights = scores.softmax(dim)  # 不能调原来的 F.softmax：torch.onnx 导出时，它会转回到这里
-        seen.append(weights[:, None])  # (B, T, T) -> (B, 1, T, T)
-        return weights
+        # 不能调原来的 F.softmax：torch.onnx 导出时，它会转回到这里
+        return keep(scores.softmax(dim)[:, None])[:, 0]  # (B, T, T) -> (B, 1, T, T) -> (B, T, T)
 
     def attention(q, k, v, is_causal=False, enable_gqa=False):
         if enable_gqa:  # 一份 k、v 由几个头共用：(B, n_kv_head, T, hs) -> (B, n_head, T, hs)
@@ -79,9 +86,7 @@ def attention_seen():
         scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5  # (B, n_head, T, T)
         if is_causal:
             scores = scores.masked_fill(torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1), float("-inf"))
-        weights = scores.softmax(-1)
-        seen.append(weights)
-        return weights @ v
+        return keep(scores.softmax(-1)) @ v
 
     F.softmax, F.scaled_dot_product_attention = softmax, attention
     try:
@@ -91,17 +96,60 @@ def attention_seen():
 
 
 class Watched(torch.nn.Module):
-    """包着脚本的模型：(1, T) 的编号进；下一个字的打分 (1, V) 和注意力 (层数, 头数, T, T) 出，没有注意力的只出打分。"""
+    """包着脚本的模型。(1, T) 的编号进，几样东西出（{名字: tensor}）：
 
-    def __init__(self, model, heads):
+    logits (P, V)：at (P,) 里的各个位置，下一个字的打分；不给 at，就是末一个位置。
+    lens (层数 + 1, V)：at 的最后一个位置，进第一层的、各层出来的向量，也照出口那样归一、打分；有 blocks 的才有。
+    attention (层数, 头数, T, T)：注意力的权重；有注意力的才有。heads (层数, 头数)：是 0 的头关掉，输出全是 0。
+    """
+
+    def __init__(self, model, n_head):
         super().__init__()
-        self.model, self.heads = model, heads
+        self.model, self.n_head = model, n_head
 
-    def forward(self, idx):
-        with attention_seen() as seen:
-            logits, _ = self.model(idx)
-        T = idx.shape[1]
-        return (logits, torch.cat(seen, dim=1).view(-1, self.heads, T, T)) if seen else (logits,)
+    def forward(self, idx, at=None, heads=None):
+        model, T, passed = self.model, idx.shape[1], []  # passed：各层的 (进来的, 出去的)，各 (1, T, C)
+        at = torch.tensor([T - 1]) if at is None else at
+        with contextlib.ExitStack() as stack:
+            for block in getattr(model, "blocks", ()):
+                stack.enter_context(block.register_forward_hook(lambda _, x, out: passed.append((x[0], out))))
+            # 只给要的位置打分：(1, T, C) -> (P, C) -> (P, V) -> (1, P, V)
+            stack.enter_context(model.lm_head.register_forward_pre_hook(lambda _, x: x[0][0, at]))
+            stack.enter_context(model.lm_head.register_forward_hook(lambda _, x, out: out[None]))
+            seen = stack.enter_context(attention_seen(heads))
+            logits, _ = model(idx, idx[:, at])  # 给了 targets，才每个位置都打分；loss 用不着
+        found = {"logits": logits[0]}
+        if passed:
+            x = torch.stack([passed[0][0], *(out for _, out in passed)])[:, 0, at[-1]]  # (层数 + 1, C)
+            found["lens"] = model.lm_head(model.ln_f(x) if hasattr(model, "ln_f") else x)
+        if seen:
+            found["attention"] = torch.cat(seen, dim=1).view(-1, self.n_head, T, T)
+        return found
+
+
+@contextlib.contextmanager
+def silent(model, layer, head, n_head):
+    """在里面跑前向，第 layer 层第 head 个头的输出是 0：不动权重，改的是它出来以后的。用来和 Watched 的 heads 对。"""
+    attention = (model.blocks[layer] if hasattr(model, "blocks") else model).attention
+    if hasattr(attention, "query") and hasattr(attention, "proj"):  # 各头拼成一个 (B, T, n_head × hs)
+        on = (torch.arange(n_head) != head).repeat_interleave(attention.proj.in_features // n_head)
+        handle = attention.proj.register_forward_pre_hook(lambda _, x: x[0] * on)
+    else:
+        one = attention.heads[head] if hasattr(attention, "heads") else attention
+        handle = one.register_forward_hook(lambda _, x, out: out * 0)
+    with handle:
+        yield
+
+
+@contextlib.contextmanager
+def shallow(model, layers):
+    """在里面跑前向，只有头 layers 层：出口的打分，就该是 Watched 的 lens 里的那一行。"""
+    blocks = model.blocks
+    model.blocks = blocks[:layers]
+    try:
+        yield
+    finally:
+        model.blocks = blocks
 
 
 def common(text, count):

@@ -1,21 +1,26 @@
-import { lazy, Suspense } from 'preact/compat'
 import { useEffect, useErrorBoundary, useRef } from 'preact/hooks'
 import { useJson, type Course } from './course'
 import { find } from './parts/model'
+import { repository } from './parts/text'
 import { ThemeToggle } from './parts/theme'
-import { link, useRoute, type Route } from './route'
+import { link, useRoute, useScroll, type Route } from './route'
+import Ask from './views/ask'
+import FormView from './views/form'
+import Near from './views/near'
+import Pair from './views/pair'
 import Road, { Opening } from './views/road'
+import See from './views/see'
+import VersionView from './views/version'
 
 const VIEWS: Record<string, { name: string; View: preact.ComponentType<{ course: Course; route: Route }> }> = {
   '': { name: '路', View: Road },
-  ask: { name: '问它', View: lazy(() => import('./views/ask')) },
-  see: { name: '它看哪里', View: lazy(() => import('./views/see')) },
-  pair: { name: '并排', View: lazy(() => import('./views/pair')) },
-  near: { name: '近邻', View: lazy(() => import('./views/near')) },
-  form: { name: '格律', View: lazy(() => import('./views/form')) },
+  ask: { name: '问它', View: Ask },
+  see: { name: '它看哪里', View: See },
+  pair: { name: '并排', View: Pair },
+  near: { name: '近邻', View: Near },
+  form: { name: '格律', View: FormView },
 }
 const viewOf = ({ view }: Route) => Object.hasOwn(VIEWS, view) ? VIEWS[view] : undefined
-const VersionView = lazy(() => import('./views/version'))
 
 export function App() {
   const { data: course, error } = useJson<Course>('course.json')
@@ -24,13 +29,11 @@ export function App() {
   const first = useRef(true)
   const version = course && find(course, route.view)
   const name = version ? `${version.id} ${version.title}` : viewOf(route)?.name
+  useScroll(route)
   useEffect(() => {
     document.title = name && route.view ? `${name} · 从零写一个学填词的 GPT` : '从零写一个学填词的 GPT'
     if (first.current) first.current = !course
-    else { // 换了一页：从头看起，读屏软件也从头念起
-      scrollTo(0, 0)
-      main.current?.focus({ preventScroll: true })
-    }
+    else main.current?.focus({ preventScroll: true }) // 换了一页：读屏软件从头念起
   }, [route.visit, name])
   return (
     <>
@@ -44,18 +47,19 @@ export function App() {
         <ThemeToggle />
       </header>
       <main id="main" class="page" ref={main} tabIndex={-1}>
-        {error && <p class="fault" role="alert">{error}</p>}
+        {error && !course && <p class="fault" role="alert">{error}</p>}
         {!course && !error && <><Opening /><p role="status">在取数据……</p></>}
         {course && (
           <Guard key={route.visit}>
-            <Suspense fallback={<p role="status">在取这一页……</p>}>
-              {version ? <VersionView course={course} route={route} version={version} /> : <Page course={course} route={route} />}
-            </Suspense>
+            {version ? <VersionView course={course} route={route} version={version} /> : <Page course={course} route={route} />}
           </Guard>
         )}
       </main>
       <footer class="page">
-        <p>模型都在你的浏览器里算，这一页不向别处要任何东西，也不记你做了什么。代码以 MIT 许可发布；语料是宋词，属公有领域。</p>
+        <p>
+          模型都在你的浏览器里算，这一页不向别处要任何东西，也不记你做了什么。代码以 MIT 许可发布；语料是宋词，属公有领域。
+          {repository() && <a href={repository()}>代码仓库</a>}
+        </p>
       </footer>
     </>
   )

@@ -8,6 +8,9 @@ export interface Model {
   kl: number
   layers: number
   heads: number
+  lens: boolean
+  /** 各层各头多半看什么；看不出的是 null */
+  captions: ({ pattern: string; mass: number } | null)[][]
   vocab: number
   block_size: number
   obeys: boolean
@@ -45,15 +48,34 @@ export interface Version {
   blind?: string
 }
 
+/** 一打开就看得见的：同一个开头，几版各接着写的；页面自己写，也是这些字。 */
+export interface First {
+  opening: string
+  seed: number
+  texts: { id: string; text: string }[]
+}
+
+/** 学的过程：每次评估时，下一个字的前几名，写的一段。 */
+export interface Film {
+  opening: string
+  /** 写的那一段从哪里接起 */
+  prompt: string
+  steps: { step: number; train_loss: number; val_loss: number; top: [string, number][]; sample: string }[]
+}
+
 export interface Course {
   chars: string
   symbols: string
   baselines: { uniform: number; unigram: number; bigram: number; form_of_real_poems: Form }
   versions: Version[]
   tunes: string[]
+  /** 写词用的温度 */
+  temperature: number
   /** 一打开先选的一版，和它对照的一版 */
   first: string
   contrast: string
+  /** 有学的过程可看的 */
+  films: string[]
   /** “格律”里挑的 */
   rungs: string[]
 }
@@ -71,6 +93,9 @@ export interface Details {
   examples?: string[]
 }
 
+/** 各版自测、试试的答案 */
+export type Answers = Record<string, { title: string; text: string }[]>
+
 export type Neighbours = Record<string, Record<string, [string, number][]>>
 
 const fetched = new Map<string, Promise<unknown>>()
@@ -84,7 +109,7 @@ export function fetchJson<T>(path: string): Promise<T> {
       return response.json()
     }).catch(error => {
       fetched.delete(path)
-      throw new Error(`${path} 没取到（${error.message}），请刷新再试。`)
+      throw new Error(`${path} 没取到（${error.message}），连上网再试。`)
     })
     fetched.set(path, promise)
   }
@@ -93,18 +118,22 @@ export function fetchJson<T>(path: string): Promise<T> {
 
 export const address = (path: string) => new URL(path, document.baseURI).href
 
-/** 组件里用的 fetchJson；path 是 null 就不取。 */
+/** 组件里用的 fetchJson；path 是 null 就不取。没取到，网络回来了再取。 */
 export function useJson<T>(path: string | null): { data?: T; error?: string } {
   const [state, setState] = useState<{ data?: T; error?: string }>({})
   useEffect(() => {
     let current = true
+    const fetch = () => path && fetchJson<T>(path).then(
+      data => current && setState({ data }),
+      error => current && setState({ error: error.message }),
+    )
     setState({})
-    if (path)
-      fetchJson<T>(path).then(
-        data => current && setState({ data }),
-        error => current && setState({ error: error.message }),
-      )
-    return () => void (current = false)
+    void fetch()
+    addEventListener('online', fetch)
+    return () => {
+      current = false
+      removeEventListener('online', fetch)
+    }
   }, [path])
   return state
 }

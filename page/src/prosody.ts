@@ -102,3 +102,22 @@ function mainRhyme(groups: Set<number>[]): number | undefined {
   for (const group of groups) for (const rhyme of group) counts.set(rhyme, (counts.get(rhyme) ?? 0) + 1)
   return [...counts].toSorted(([a, m], [b, n]) => n - m || a - b)[0]?.[0]
 }
+
+export const THOUGHTS = /[①-⑲]/
+
+/** 去掉想的，只留说出来的。 */
+export const unspoken = (text: string) => text.replace(new RegExp(THOUGHTS, 'g'), '')
+
+/** 例字在词林正韵的哪一部：①–⑲；几部都有，取头一部；不知道的是空的。 */
+export const partOf = (char: string, readings: Record<string, string>) =>
+  [...rhymes(readings[char])].slice(0, 1).map(part => String.fromCharCode(0x245f + part)).join('')
+
+/** 给模型的开头：听要求的，题头上面加一行要求；作者由它写。 */
+export const request = (tune: string, part: string, heads: string) =>
+  [[part, heads && `藏头${heads}`].filter(Boolean).join(' '), `${tune} `].filter(Boolean).join('\n')
+
+/** 模型接着题头写的 → 作者、正文。 */
+export function parts(written: string): { author: string; body: string } {
+  const [author = '', ...lines] = written.split('\n')
+  return { author, body: lines.join('\n').split('\n\n')[0]! }
+}

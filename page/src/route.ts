@@ -1,5 +1,6 @@
 /** 地址栏里 # 之后的部分：#/ask/v=版本&text=春江。 */
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { recall, remember } from './store'
 
 export interface Route {
   view: string
@@ -30,26 +31,62 @@ export function useRoute(): Route {
   return route
 }
 
-/** 一个页面的设置：先从地址读，改了再写回地址（不留历史），别人打开这个地址，看到的一样。 */
+/** 返回时，回到离开时的地方。内容晚一步才到，就等它够长了再滚；读者自己动了，就不管了。 */
+export function useScroll(route: Route) {
+  useEffect(() => {
+    history.scrollRestoration = 'manual'
+    let timer: ReturnType<typeof setTimeout>
+    const keep = () => {
+      clearTimeout(timer)
+      timer = setTimeout(() => history.replaceState({ y: scrollY }, ''), 100)
+    }
+    addEventListener('scroll', keep)
+    return () => removeEventListener('scroll', keep)
+  }, [])
+  useEffect(() => {
+    const y = (history.state as { y?: number } | null)?.y ?? 0
+    scrollTo(0, y)
+    if (!y) return
+    const watcher = new ResizeObserver(() => {
+      scrollTo(0, y)
+      if (scrollY >= y) done()
+    })
+    const done = () => {
+      watcher.disconnect()
+      for (const name of ['wheel', 'touchmove', 'keydown', 'pointerdown']) removeEventListener(name, done)
+    }
+    watcher.observe(document.body)
+    for (const name of ['wheel', 'touchmove', 'keydown', 'pointerdown']) addEventListener(name, done)
+    return done
+  }, [route.visit])
+}
+
+/** 一个页面的设置：先从地址读，地址里没有，就用这一页上回的；改了就记下、写回地址（不留历史），别人打开这个地址，看到的一样。 */
 export function useSettings<T extends Settings>(route: Route, defaults: T): [T, (patch: Partial<T>) => void] {
-  const [settings, setSettings] = useState(() => read(route.params, defaults))
+  const key = `settings ${route.view}`
+  const [settings, setSettings] = useState(() => read(route.params, defaults, recall<Partial<T>>(key)))
   const first = useRef(true)
   useEffect(() => {
     if (first.current) {
       first.current = false
       return
     }
-    // 有的浏览器半分钟只许改一百次地址，别一个字一改
-    const timer = setTimeout(() => {
-      if (parse(location.hash).view === route.view) history.replaceState(null, '', link(route.view, settings))
-    }, 250)
-    return () => clearTimeout(timer)
+    remember(key, settings)
+    const write = () => {
+      if (parse(location.hash).view === route.view) history.replaceState(history.state, '', link(route.view, settings))
+    }
+    const timer = setTimeout(write, 250) // 有的浏览器半分钟只许改一百次地址，别一个字一改
+    addEventListener('click', write, true) // 要走了
+    return () => {
+      clearTimeout(timer)
+      removeEventListener('click', write, true)
+    }
   }, [settings])
   return [settings, patch => setSettings(now => ({ ...now, ...patch }))]
 }
 
-function read<T extends Settings>(params: URLSearchParams, defaults: T): T {
-  const found: Settings = { ...defaults }
+function read<T extends Settings>(params: URLSearchParams, defaults: T, last: Partial<T> = {}): T {
+  const found: Settings = params.size ? { ...defaults } : { ...defaults, ...last }
   for (const [name, value] of Object.entries(defaults)) {
     const given = params.get(name)
     if (given === null) continue

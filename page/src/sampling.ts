@@ -1,5 +1,12 @@
 /** 从打分到一个字：温度、top-k、按概率抽。全是纯函数。 */
 
+export interface Sampling {
+  temp: number
+  /** top-k，0 是不限 */
+  k: number
+  seed: number
+}
+
 /** 种子和位置定下的一个数，[0, 1)：同一个种子、同一个位置，哪一版都用同一个数。 */
 export function uniform(seed: number, position: number): number {
   let h = (Math.imul(seed + 1, 0x9e3779b1) + Math.imul(position + 1, 0x85ebca77)) | 0

@@ -3,27 +3,47 @@ import { expose } from 'comlink'
 import * as ort from 'onnxruntime-web/wasm'
 import { watchWorker } from './offline'
 import { loadRuntime, openModel, type Model } from './runtime'
-import { answer, lossOf, uniform, type Answer } from './sampling'
+import { answer, lossOf, uniform, type Answer, type Candidate } from './sampling'
 
 export interface Source {
   id: string
   url: string
   bytes: number
+  layers: number
+  heads: number
+  /** 看不看得见各层猜什么 */
+  lens: boolean
 }
 
 /** 下载到哪儿了，字节。 */
 export type Report = (loaded: number, total: number) => void
 
-export interface Attention {
-  layers: number
-  heads: number
-  length: number
-  /** (layers, heads, T, T) 摊平 */
-  weights: Float32Array
+export interface NextRequest {
+  ids: number[]
+  seed: number
+  /** 写到第几个字：和种子一起定下抽签的随机数 */
+  position: number
+  temperature: number
+  topK: number
+  /** 还想知道的一个字 */
+  about?: number
 }
 
-const MOST_MODELS = 4 // 手机内存不多，最久没用的先放下
-const sessions = new Map<string, Promise<Model>>()
+export interface Inside {
+  length: number
+  /** (layers, heads, T, T) 摊平 */
+  attention: Float32Array
+  /** 嵌入、各层之后，各猜的前几名；没有叠层的是空的 */
+  lens: Candidate[][]
+  /** 最后猜的前几名 */
+  top: Candidate[]
+  /** 第二个字起，各字的 −ln 概率 */
+  losses: number[]
+}
+
+const TOP = 5
+const sessions = new Map<string, Model>()
+const loading = new Map<string, AbortController>()
 const RUNTIME = '运行模型的程序'
 
 /** 几样东西一起下载，合起来报进度；隔一会儿才报一次，报多了反倒慢。 */
@@ -45,9 +65,9 @@ class Progress {
   }
 }
 
-async function download(url: string, bytes: number, name: string, progress: Progress) {
+async function download(url: string, bytes: number, name: string, progress: Progress, signal?: AbortSignal) {
   progress.expect(bytes)
-  const response = await fetch(url).catch(() => {
+  const response = await fetch(url, { signal }).catch(() => {
     throw new Error(`${name}没取到：网络断了，或者服务器没开。请连上网再试。`)
   })
   if (!response.ok || !response.body) throw new Error(`${name}没取到（${response.status}），请刷新再试。`)
@@ -68,11 +88,11 @@ async function download(url: string, bytes: number, name: string, progress: Prog
   return new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer())
 }
 
-async function open({ id, url, bytes }: Source, report: Report) {
+async function open({ id, url, bytes }: Source, report: Report, signal: AbortSignal) {
   if (typeof WebAssembly !== 'object') throw new Error('这个浏览器不支持 WebAssembly，模型跑不起来；这一页别的都能看。')
   const progress = new Progress(report)
   const runtime = (progress: Progress) => (url: string, bytes: number) => download(url, bytes, RUNTIME, progress)
-  const [weights] = await Promise.all([download(url, bytes, `${id} 的模型`, progress), loadRuntime(runtime(progress))])
+  const [weights] = await Promise.all([download(url, bytes, `${id} 的模型`, progress, signal), loadRuntime(runtime(progress))])
   try {
     return await openModel(weights, runtime(new Progress(() => {})))
   } catch (error) {
@@ -89,50 +109,77 @@ function explain(error: unknown): string | undefined {
   return undefined
 }
 
-async function session(source: Source, report: Report = () => {}) {
-  const opening = sessions.get(source.id) ?? open(source, report)
-  sessions.delete(source.id)
-  sessions.set(source.id, opening) // 移到最后：最近用过
-  for (const [id, old] of [...sessions].slice(0, -MOST_MODELS)) {
-    sessions.delete(id)
-    void old.then(one => one.release(), () => {})
+/** 读 ids；at：要哪几个位置之后的打分；off：关掉的头。 */
+async function run<Name extends string>({ id, layers, heads }: Source, ids: number[], at: number[], outputs: Name[], off: number[] = []) {
+  const integers = (list: number[], dims: number[]) => new ort.Tensor('int64', BigInt64Array.from(list, BigInt), dims)
+  const on = Float32Array.from({ length: layers * heads }, (_, k) => off.includes(k) ? 0 : 1)
+  const feeds = {
+    idx: integers(ids, [1, ids.length]), at: integers(at, [at.length]),
+    ...(layers ? { heads: new ort.Tensor('float32', on, [layers, heads]) } : {}),
   }
-  return opening.catch(error => {
-    sessions.delete(source.id)
-    throw error
-  })
+  try {
+    const results = await sessions.get(id)!.run(feeds, outputs)
+    return Object.fromEntries(outputs.map(name => [name, results[name]!.data])) as Record<Name, Float32Array>
+  } catch (error) {
+    throw new Error(explain(error) ?? `${id} 算不出来（${(error as Error).message}），请刷新再试。`)
+  }
 }
 
-async function run(source: Source, ids: number[], output: string) {
-  const model = await session(source)
-  const idx = new ort.Tensor('int64', BigInt64Array.from(ids, BigInt), [1, ids.length])
-  try {
-    const results = await model.run({ idx }, [output])
-    return results[output]!
-  } catch (error) {
-    throw new Error(explain(error) ?? `${source.id} 算不出来（${(error as Error).message}），请刷新再试。`)
-  }
-}
+/** (n, V) 摊平的打分，切成 n 份。 */
+const rows = (scores: Float32Array, n: number) => Array.from({ length: n }, (_, k) => scores.subarray(k * scores.length / n, (k + 1) * scores.length / n))
+
+const until = (n: number) => Array.from({ length: n }, (_, k) => k)
 
 const engine = {
   async load(source: Source, report: Report): Promise<void> {
-    await session(source, report)
+    const controller = new AbortController()
+    loading.set(source.id, controller)
+    try {
+      const session = await open(source, report, controller.signal)
+      if (controller.signal.aborted) return void session.release()
+      sessions.set(source.id, session)
+    } finally {
+      if (loading.get(source.id) === controller) loading.delete(source.id)
+    }
   },
 
-  /** 接着 ids 的下一个字。position 是它在全文里的位置，和种子一起定下抽签的随机数。 */
-  async next(source: Source, ids: number[], seed: number, position: number, temperature: number, topK: number, about?: number): Promise<Answer> {
-    const scores = await run(source, ids, 'logits')
-    return answer(scores.data as Float32Array, temperature, topK, uniform(seed, position), 20, about)
+  cancel(id: string): void {
+    loading.get(id)?.abort()
   },
 
-  /** ids 之后是 target 的 −ln 概率。 */
-  async loss(source: Source, ids: number[], target: number): Promise<number> {
-    return lossOf((await run(source, ids, 'logits')).data as Float32Array, target)
+  async release(id: string): Promise<void> {
+    const session = sessions.get(id)
+    sessions.delete(id)
+    await session?.release()
   },
 
-  async attention(source: Source, ids: number[]): Promise<Attention> {
-    const { data, dims } = await run(source, ids, 'attention')
-    return { layers: dims[0]!, heads: dims[1]!, length: dims[2]!, weights: data as Float32Array }
+  async next(source: Source, { ids, seed, position, temperature, topK, about }: NextRequest): Promise<Answer> {
+    const { logits } = await run(source, ids, [ids.length - 1], ['logits'])
+    return answer(logits, temperature, topK, uniform(seed, position), 20, about)
+  },
+
+  /** 读得下就一遍算完；读不下，一遍挪半个窗口：每个字至少看得见半个窗口。 */
+  async losses(source: Source, ids: number[], window: number): Promise<number[]> {
+    const found: number[] = []
+    while (found.length < ids.length - 1) {
+      const start = found.length ? Math.max(0, found.length - (window >> 1)) : 0
+      const piece = ids.slice(start, start + window)
+      const from = found.length - start // 这一遍从第几个位置算起
+      const at = until(Math.min(piece.length, ids.length - 1 - start)).slice(from)
+      const { logits } = await run(source, piece, at, ['logits'])
+      rows(logits, at.length).forEach((scores, k) => found.push(lossOf(scores, ids[start + at[k]! + 1]!)))
+    }
+    return found
+  },
+
+  async inside(source: Source, ids: number[], at: number, off: number[]): Promise<Inside> {
+    const T = ids.length
+    const outputs = source.lens ? (['logits', 'attention', 'lens'] as const) : (['logits', 'attention'] as const)
+    const found = await run(source, ids, [...until(T - 1), at], [...outputs], off)
+    const scores = rows(found.logits, T)
+    const top = (one: Float32Array) => answer(one, 1, 0, 0, TOP).top
+    const lens = 'lens' in found ? rows(found.lens, source.layers + 1).map(top) : []
+    return { length: T, attention: found.attention, lens, top: top(scores[T - 1]!), losses: ids.slice(1).map((id, k) => lossOf(scores[k]!, id)) }
   },
 }
 

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Course, Neighbours } from '../src/course'
+import type { Course, First, Neighbours } from '../src/course'
 import type { Prosody } from '../src/prosody'
 
 const read = <T>(path: string): T => JSON.parse(readFileSync(fileURLToPath(new URL(path, import.meta.url)), 'utf8'))
 
 export const course = read<Course>('../dist/course.json')
+export const first = read<First>('../dist/first.json')
 export const prosody = read<Prosody>('../dist/prosody.json')
 export const neighbours = read<Neighbours>('../dist/neighbours.json')
 export const models = course.versions.filter(version => version.model)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { compare, docLines } from '../src/diff'
-import { sections, ticks } from '../src/parts/text'
+import { repository, sections, ticks } from '../src/parts/text'
 import { clauses, judge, type Template } from '../src/prosody'
 import { answer, uniform } from '../src/sampling'
 import { prosody } from './course'
@@ -85,6 +85,11 @@ test('轴上的数：隔得近，多写一位，没有两格一样', () => {
   expect(ticks([4, 4.2, 4.4])).toEqual(['4.0', '4.2', '4.4'])
   expect(ticks([3.2, 3.225, 3.25])).toEqual(['3.20', '3.23', '3.25'])
   expect(ticks([3.1, 3.2, 3.3])).toEqual(['3.1', '3.2', '3.3'])
+})
+
+test('仓库：放在 GitHub Pages 上，认得出来；放在别处，不瞎猜', () => {
+  expect(repository({ hostname: 'someone.github.io', pathname: '/gpt/index.html' })).toBe('https://github.com/someone/gpt')
+  expect(repository({ hostname: 'localhost', pathname: '/gpt/' })).toBeUndefined()
 })
 
 test('差别：开头的说明收起，没变的收起，改了的一行标出哪里', () => {

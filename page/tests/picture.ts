@@ -14,3 +14,10 @@ test('问 v24 下一个字是什么', async () => {
   await page.locator('.bars .chosen').waitFor()
   await page.screenshot({ path: '../docs/page.png' })
 })
+
+// 发到别处时的卡片：页面一打开的样子
+test('卡片', async () => {
+  const page = await open('', { viewport: { width: 800, height: 420 }, deviceScaleFactor: 1.5 })
+  await page.locator('.growth .written').waitFor()
+  await page.screenshot({ path: 'public/card.png' })
+})

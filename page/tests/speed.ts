@@ -51,12 +51,12 @@ async function slow(page: Page) {
 async function perCharacter(id: string, window: number) {
   const { page } = await load(`#/ask/v=${id}&text=春江`, '.bars li')
   await page.getByLabel('文字').fill('春江花月夜往事知多少'.repeat(Math.ceil(window / 10) + 8))
-  const reached = (count: number) => page.waitForFunction(n => document.querySelectorAll('.scoring .strip button').length >= n, count, { polling: 5 })
+  const reached = (count: number) => page.waitForFunction(n => document.querySelectorAll('.scoring .strip [role=button]').length >= n, count, { polling: 5 })
   await page.getByRole('button', { name: '打分', exact: true }).click()
   await reached(window)
-  const from = await page.evaluate(() => [performance.now(), document.querySelectorAll('.scoring .strip button').length] as const)
+  const from = await page.evaluate(() => [performance.now(), document.querySelectorAll('.scoring .strip [role=button]').length] as const)
   await reached(window + 60)
-  const to = await page.evaluate(() => [performance.now(), document.querySelectorAll('.scoring .strip button').length] as const)
+  const to = await page.evaluate(() => [performance.now(), document.querySelectorAll('.scoring .strip [role=button]').length] as const)
   return (to[0] - from[0]) / (to[1] - from[1])
 }
 

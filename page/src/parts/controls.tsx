@@ -1,10 +1,5 @@
 import { useState } from 'preact/hooks'
-
-export interface Sampling {
-  temp: number
-  k: number
-  seed: number
-}
+import type { Sampling } from '../sampling'
 
 export const SAMPLING: Sampling = { temp: 1, k: 0, seed: 42 }
 
@@ -46,16 +41,54 @@ export function SamplingControls({ value, onChange }: { value: Sampling; onChang
   )
 }
 
-/** 复制这一页的地址：设置都在里面。 */
-export function CopyLink() {
+/** 输入法还没选定的字不算数：选定了，才交出去。 */
+export function useComposed(value: string, onChange: (value: string) => void) {
+  const [draft, setDraft] = useState<string>()
+  type Input = preact.TargetedEvent<HTMLInputElement | HTMLTextAreaElement>
+  const commit = (event: Input) => {
+    setDraft(undefined)
+    if (event.currentTarget.value !== value) onChange(event.currentTarget.value)
+  }
+  return {
+    value: draft ?? value,
+    onInput: (event: Input) => (event as unknown as InputEvent).isComposing ? setDraft(event.currentTarget.value) : commit(event),
+    onCompositionStart: (event: Input) => setDraft(event.currentTarget.value),
+    onCompositionEnd: commit,
+  }
+}
+
+interface TextProps {
+  label: preact.ComponentChildren
+  value: string
+  onChange: (value: string) => void
+  /** 几行；不写就是一行的小格 */
+  rows?: number
+  size?: number
+}
+
+/** 写字的格子。 */
+export function Text({ label, value, onChange, rows, size }: TextProps) {
+  const composed = useComposed(value, onChange)
+  return (
+    <label class={rows ? 'field wide' : 'field'}>
+      <span>{label}</span>
+      {rows ? <textarea rows={rows} {...composed} /> : <input type="text" size={size} {...composed} />}
+    </label>
+  )
+}
+
+/** 复制：一段话，或者这一页的地址（设置都在里面）。 */
+export function Copy({ name, text }: { name: string; text: () => string }) {
   const [said, say] = useState('')
   const copy = () =>
     setTimeout(() => // 等设置写进地址
-      navigator.clipboard?.writeText(location.href).then(() => say('复制好了'), () => say('复制不了，请从地址栏抄')) ?? say('请从地址栏抄'), 300)
+      navigator.clipboard?.writeText(text()).then(() => say('复制好了'), () => say('复制不了，请自己选中来抄')) ?? say('复制不了，请自己选中来抄'), 300)
   return (
     <>
-      <button type="button" class="quiet" onClick={copy}>复制链接</button>
+      <button type="button" class="quiet" onClick={copy}>{name}</button>
       <span class="hint" role="status">{said}</span>
     </>
   )
 }
+
+export const CopyLink = () => <Copy name="复制链接" text={() => location.href} />

@@ -1,97 +1,85 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useMemo, useState } from 'preact/hooks'
 import type { Course, Version } from '../course'
-import { Characters, engine, source } from '../engine'
+import { Characters, losses } from '../engine'
+import { useRun } from '../run'
+import { useStored } from '../store'
+import { Text } from './controls'
+import { Fault, Loading, playable, withModel } from './model'
 import { Strip, type Cell } from './strip'
-import { chance, spoken } from './text'
+import { chance, quoted } from './text'
 import { Unknown } from './unknown'
 
-const MOST = 1000 // 每个字都要从头读一遍前文，再长就太慢
+const MOST = 1000 // 再长，就要算好一会儿
 
 const EXAMPLE = '浣溪沙 晏殊\n一曲新词酒一杯。\n去年天气旧亭台。\n夕阳西下几时回。\n'
 
-/** 给一段文字打分：每个字，读了前面的，它猜到几成。 */
+/** 给一段文字打分：每个字，读了前面的，它猜到几成；挑了另一版，就看谁猜得准。 */
 export function Heat({ course, version }: { course: Course; version: Version }) {
-  const characters = useMemo(() => new Characters(course, version), [course, version])
-  const [pasted, paste] = useState(EXAMPLE)
-  const [text, setText] = useState<string[]>([])
-  const [losses, setLosses] = useState<number[]>([]) // 第 k 个是 text[k + 1] 的
+  const [pasted, paste] = useStored('scored', EXAMPLE)
+  const [rival, setRival] = useStored('rival', '')
+  const [found, setFound] = useState<{ text: string[]; of: string[]; losses: number[][] }>() // losses 里第 k 个是 text[k + 1] 的
   const [at, setAt] = useState(1)
-  const [running, setRunning] = useState(false)
-  const [fault, setFault] = useState('')
-  const turn = useRef(0)
-  useEffect(() => () => void (turn.current += 1), [])
+  const work = useRun()
+  const other = rival === version.id ? undefined : playable(course, rival)
+  const versions = other ? [version, other] : [version]
+  const characters = useMemo(() => versions.map(one => new Characters(course, one)), [course, versions.map(one => one.id).join()])
+  const all = useMemo(() => [...pasted].filter(char => characters.every(one => !one.unknown(char).length)), [characters, pasted])
 
-  const all = useMemo(() => characters.known(pasted), [characters, pasted])
-  const stop = () => {
-    turn.current += 1
-    setRunning(false)
-  }
-  const score = async () => {
-    const mine = ++turn.current
-    const chars = all.slice(0, MOST)
-    const found: number[] = []
-    setText(chars)
-    setLosses([])
+  const score = () => work.run(async signal => {
+    const text = all.slice(0, MOST)
+    setFound(undefined)
     setAt(1)
-    setFault('')
-    setRunning(true)
-    let shown = performance.now()
-    try {
-      for (let n = 1; n < chars.length; n++) {
-        found.push(await engine().loss(source(version), characters.window(chars.slice(0, n)), characters.id(chars[n]!)))
-        if (mine !== turn.current) return
-        if (performance.now() - shown > 100 || n === chars.length - 1) { // 别一个字重画一次
-          setLosses([...found])
-          shown = performance.now()
-        }
-      }
-    } catch (error) {
-      setFault((error as Error).message)
-    }
-    setRunning(false)
-  }
+    const scored: number[][] = []
+    for (const [k, one] of versions.entries()) scored.push(await losses(one, text.map(characters[k]!.id), signal))
+    setFound({ text, of: versions.map(one => one.id), losses: scored })
+  })
 
-  const cells: Cell[] = text.slice(0, losses.length + 1).map((char, index) => {
-    const loss = losses[index - 1]
+  const mean = (values: number[]) => values.reduce((total, loss) => total + loss, 0) / values.length
+  const [mine = [], theirs] = found?.losses ?? []
+  const cells: Cell[] = (found?.text ?? []).map((char, index) => {
+    const loss = mine[index - 1]
+    if (loss === undefined) return { char, class: 'heat', label: '开头，没有可猜的' }
+    const less = theirs && theirs[index - 1]! - loss
     return {
       char,
-      class: 'heat',
-      style: loss === undefined ? undefined : { '--heat': Math.min(1, loss / 8).toFixed(3) },
-      label: loss === undefined ? '开头，没有可猜的' : `loss ${loss.toFixed(2)}`,
+      class: less === undefined ? 'heat' : less > 0 ? 'won' : 'lost',
+      style: { '--heat': Math.min(1, less === undefined ? loss / 8 : Math.abs(less) / 4).toFixed(3) },
+      label: `loss ${loss.toFixed(2)}` + (theirs ? `，${found!.of[1]} 的 ${theirs[index - 1]!.toFixed(2)}` : ''),
     }
   })
-  const mean = losses.reduce((total, loss) => total + loss, 0) / losses.length
-  const chosen = losses[at - 1]
   return (
     <section class="scoring">
       <h2>给一段文字打分</h2>
       <p>贴一段词，看它读到哪个字时最意外。loss 是 −ln 概率：猜得越准越小，红得越深越意外。</p>
-      <label class="field wide">
-        <span>文字 <small>{all.length.toLocaleString('zh-CN')} 个字</small></span>
-        <textarea rows={5} value={pasted} onInput={event => { stop(); paste(event.currentTarget.value) }} />
-      </label>
-      <Unknown characters={characters} text={pasted} />
+      <Text label={<>文字 <small>{all.length.toLocaleString('zh-CN')} 个字</small></>} rows={5} value={pasted} onChange={text => { work.stop(); paste(text) }} />
+      <Unknown characters={characters[0]!} text={pasted} />
       {all.length > MOST && (
         <p class="notice" role="status">
-          一共 {all.length.toLocaleString('zh-CN')} 个字，太长了，只算前 {MOST.toLocaleString('zh-CN')} 个：每个字都要让模型把前文再读一遍，全算要好几分钟。
+          一共 {all.length.toLocaleString('zh-CN')} 个字，太长了，只算前 {MOST.toLocaleString('zh-CN')} 个。
         </p>
       )}
       <p class="buttons">
-        {running
-          ? <button type="button" onClick={stop}>停</button>
-          : <button type="button" disabled={all.length < 2} onClick={score}>打分</button>}
-        {running && <progress max={text.length - 1} value={losses.length} aria-label="算到哪儿了" />}
-        {running && <span class="hint">{losses.length} / {text.length - 1}</span>}
+        <button type="button" class="primary" onClick={() => work.running ? work.stop() : all.length > 1 && score()}>{work.running ? '停' : '打分'}</button>
+        <label class="joined">
+          <span>和谁比</span>
+          <select value={other?.id ?? ''} onChange={event => setRival(event.currentTarget.value)}>
+            <option value="">不比</option>
+            {withModel(course).filter(one => one !== version).map(one => <option key={one.id} value={one.id}>{one.id} {one.title}</option>)}
+          </select>
+        </label>
       </p>
-      {fault && <p class="fault" role="alert">{fault}</p>}
-      {losses.length > 0 && (
+      {work.running && <Loading versions={versions} />}
+      <Fault run={work} />
+      {found && mine.length > 0 && (
         <>
           <p role="status">
-            平均每个字 {mean.toFixed(2)} nat，好比每个字在 {Math.round(Math.exp(mean))} 个字之间犹豫。
-            {chosen !== undefined && text[at] && <> “{spoken(text[at])}”：它给了 {chance(Math.exp(-chosen))}，loss {chosen.toFixed(2)}。</>}
+            {found.of.map((id, k) => `${id} 平均每个字 ${mean(found.losses[k]!).toFixed(2)} nat，好比在 ${Math.round(Math.exp(mean(found.losses[k]!)))} 个字之间犹豫`).join('；')}。
+            {mine[at - 1] !== undefined && found.text[at] && <> {quoted(found.text[at])}：{found.of.map((id, k) => `${id} 给了 ${chance(Math.exp(-found.losses[k]![at - 1]!))}，loss ${found.losses[k]![at - 1]!.toFixed(2)}`).join('；')}。</>}
           </p>
           <div class="paper"><Strip name="打过分的字" cells={cells} selected={at} onSelect={setAt} /></div>
-          <p class="scale" aria-hidden="true"><span>猜得准</span><i /><span>意外</span></p>
+          {theirs
+            ? <p class="scale duel" aria-hidden="true"><span>{found.of[0]} 猜得准</span><i /><span>{found.of[1]} 猜得准</span></p>
+            : <p class="scale" aria-hidden="true"><span>猜得准</span><i /><span>意外</span></p>}
         </>
       )}
     </section>

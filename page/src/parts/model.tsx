@@ -1,6 +1,6 @@
-import { useEffect } from 'preact/hooks'
 import type { Course, Part, Version } from '../course'
-import { load, useStatuses, type Status } from '../engine'
+import { useStatuses } from '../engine'
+import type { Run } from '../run'
 import { megabytes } from './text'
 
 export const withModel = (course: Course) => course.versions.filter(version => version.model)
@@ -37,41 +37,39 @@ export function Picker(props: { course: Course; label: string; value: string; on
   )
 }
 
-function Progress({ version, status }: { version: Version; status: Status & { phase: 'loading' } }) {
-  const more = status.total > version.model!.bytes ? '和运行它的程序（头一次才要）' : ''
-  const text = `正在下载 ${version.id} 的模型${more}：${megabytes(status.loaded)} / ${megabytes(status.total)}`
+/** 地址里写的版本没有，或者没有模型：说一句换成了谁。 */
+export function Missing({ course, id, instead }: { course: Course; id: string; instead: Version }) {
+  if (playable(course, id)) return null
+  return <p class="notice" role="status">{find(course, id) ? `${id} 没有导出模型` : `没有叫“${id}”的版本`}，换成了 {instead.id}。</p>
+}
+
+/** 要下载的、在下载的，说一声；都在手边，就什么也不说。 */
+export function Loading({ versions }: { versions: Version[] }) {
+  const statuses = useStatuses(versions)
+  const absent = versions.filter((_, k) => statuses[k]!.phase === 'idle')
   return (
-    <p class="loading" role="status">
-      <span>{status.loaded < status.total ? text : `正在打开 ${version.id}……`}</span>
-      <progress max={status.total} value={status.loaded} aria-label={text} />
-    </p>
+    <div class="loading" role="status">
+      {versions.map((version, k) => {
+        const status = statuses[k]!
+        if (status.phase !== 'loading') return null
+        const text = `${version.id}：${megabytes(status.loaded)} / ${megabytes(status.total)}`
+        return (
+          <p key={version.id}>
+            <span>{status.loaded < status.total ? `正在下载 ${text}` : `正在打开 ${version.id}……`}</span>
+            <progress max={status.total} value={status.loaded} aria-label={text} />
+          </p>
+        )
+      })}
+      {absent.length === versions.length && <p class="hint">头一次要下载 {names(absent)} 的模型（{megabytes(size(absent))}）和运行它的程序（{megabytes(__RUNTIME_TRAVELS__)}），在你自己的浏览器里算。</p>}
+    </div>
   )
 }
 
-/** 模型在不在手边：没下就给一个按钮，在下就报进度，不成就说为什么；都在了，才显示 children。automatic：不等人点，直接下。 */
-export function Models(props: { versions: Version[]; automatic: boolean; children: preact.ComponentChildren }) {
-  const statuses = useStatuses(props.versions)
-  const names = props.versions.map(version => version.id).join('、')
-  const start = async () => {
-    for (const version of props.versions) await load(version)
-  }
-  useEffect(() => {
-    if (props.automatic) void start()
-  }, [names, props.automatic])
+const names = (versions: Version[]) => versions.map(version => version.id).join('、')
 
-  const rows = props.versions.flatMap((version, k) => {
-    const status = statuses[k]!
-    if (status.phase === 'loading') return [<Progress key={version.id} version={version} status={status} />]
-    if (status.phase === 'failed') return [<p key={version.id} class="fault" role="alert">{status.message} <button type="button" onClick={() => load(version)}>再试一次</button></p>]
-    return []
-  })
-  if (statuses.every(status => status.phase === 'ready')) return <>{props.children}</>
-  if (rows.length) return <div>{rows}</div>
-  const bytes = props.versions.reduce((total, version) => total + version.model!.bytes, 0)
-  return (
-    <p class="invite">
-      <button type="button" class="primary" onClick={start}>请 {names} 来</button>
-      <span>模型 {megabytes(bytes)}；头一次还要下载运行它的程序（{megabytes(__RUNTIME_BYTES__)}）。都在你自己的浏览器里算。</span>
-    </p>
-  )
+const size = (versions: Version[]) => versions.reduce((total, version) => total + version.model!.bytes, 0)
+
+/** 没做成：说为什么，给一个再试的按钮。 */
+export function Fault({ run: { fault, again } }: { run: Run }) {
+  return fault ? <p class="fault" role="alert">{fault} <button type="button" onClick={again}>再试一次</button></p> : null
 }

@@ -10,35 +10,40 @@ export interface Cell {
   style?: CSSProperties
 }
 
-/** 一串可以点的字。只占一个 Tab 位，左右键在字之间走。 */
+const MOST = 1000 // 再多，前面的合成一段
+
+/** 一串可以点、也可以选中来抄的字。只占一个 Tab 位，左右键在字之间走。 */
 export function Strip(props: { name: string; cells: Cell[]; selected: number; onSelect: (index: number) => void }) {
+  const { cells, selected, onSelect } = props
   const box = useRef<HTMLDivElement>(null)
-  const current = Math.min(Math.max(props.selected, 0), props.cells.length - 1)
-  const move = (event: KeyboardEvent) => {
-    const buttons = [...box.current!.querySelectorAll('button')]
-    const here = buttons.indexOf(document.activeElement as HTMLButtonElement)
-    const to = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: buttons.length - 1 }[event.key]
+  const first = Math.max(0, cells.length - MOST)
+  const current = Math.min(Math.max(selected, first), cells.length - 1)
+  const press = (event: KeyboardEvent) => {
+    const buttons = [...box.current!.querySelectorAll<HTMLElement>('[role=button]')]
+    const here = buttons.indexOf(document.activeElement as HTMLElement)
+    const to = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: buttons.length - 1, Enter: here, ' ': here }[event.key]
     if (here < 0 || to === undefined || !buttons[to]) return
     event.preventDefault()
     buttons[to].focus()
-    props.onSelect(to)
+    onSelect(first + to)
   }
   return (
-    <div class="strip" role="group" aria-label={`${props.name}（左右键换字）`} ref={box} onKeyDown={move}>
-      {props.cells.map((cell, index) => (
+    <div class="strip" role="group" aria-label={`${props.name}（左右键换字）`} ref={box} onKeyDown={press}>
+      {first > 0 && <span class="early">{cells.slice(0, first).map(cell => cell.char).join('')}</span>}
+      {cells.slice(first).map((cell, k) => (
         <>
-          <button
-            key={index}
-            type="button"
+          <span
+            key={first + k}
+            role="button"
             class={cell.class}
             style={cell.style}
-            tabIndex={index === current ? 0 : -1}
-            aria-pressed={index === props.selected}
+            tabIndex={first + k === current ? 0 : -1}
+            aria-pressed={first + k === selected}
             aria-label={`${spoken(cell.char)}${cell.label ? `，${cell.label}` : ''}`}
-            onClick={() => props.onSelect(index)}
+            onClick={() => onSelect(first + k)}
           >
             {visible(cell.char)}
-          </button>
+          </span>
           {cell.char === '\n' && <br />}
         </>
       ))}

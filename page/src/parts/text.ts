@@ -21,6 +21,16 @@ export const visible = (char: string) => char === '\n' ? '↵' : char === ' ' ? 
 /** 念出来的写法。 */
 export const spoken = (char: string) => char === '\n' ? '换行' : char === ' ' ? '空格' : char
 
+/** 夹在话里的写法：标点、看不见的加上括号，免得和句子的混了。 */
+export const quoted = (char: string) => /[\p{P}\s]/u.test(char) ? `「${spoken(char)}」` : char
+
+/** 代码仓库的地址：从 GitHub Pages 的地址认出来；放在别处，就不知道，是 undefined。 */
+export function repository({ hostname, pathname }: { hostname: string; pathname: string } = location): string | undefined {
+  const owner = /^([^.]+)\.github\.io$/.exec(hostname)?.[1]
+  const name = pathname.split('/')[1]
+  return owner && name ? `https://github.com/${owner}/${name}` : undefined
+}
+
 export interface Section {
   name: string
   paragraphs: { code: boolean; text: string }[]

@@ -9,11 +9,16 @@ export function useTheme(): string {
   const [theme, setTheme] = useState(current)
   useEffect(() => {
     const update = () => setTheme(current())
+    const follow = ({ key, newValue }: StorageEvent) => { // 别的标签页换了
+      if (key === 'theme' && newValue) document.documentElement.dataset.theme = newValue
+    }
     media.addEventListener('change', update)
+    addEventListener('storage', follow)
     const watcher = new MutationObserver(update)
     watcher.observe(document.documentElement, { attributeFilter: ['data-theme'] })
     return () => {
       media.removeEventListener('change', update)
+      removeEventListener('storage', follow)
       watcher.disconnect()
     }
   }, [])

@@ -1,170 +1,146 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import type { Course } from '../course'
-import { Characters, engine, source } from '../engine'
+import { useJson, type Course, type First } from '../course'
+import { Characters, ended, next, status, write } from '../engine'
 import { Bars, Draw } from '../parts/bars'
-import { clean, CopyLink, SAMPLING, SamplingControls } from '../parts/controls'
+import { clean, CopyLink, SAMPLING, SamplingControls, Text } from '../parts/controls'
 import { Heat } from '../parts/heat'
-import { Models, Picker, playable } from '../parts/model'
+import { Fault, Loading, Missing, Picker, playable } from '../parts/model'
 import { Strip, type Cell } from '../parts/strip'
 import { Unknown } from '../parts/unknown'
 import { link, useSettings, type Route } from '../route'
+import { useRun } from '../run'
 import type { Answer } from '../sampling'
+import { useStored } from '../store'
 
 const MOST = 100 // “一直写”一次最多写几个字
 const PACE = 60 // 每个字至少隔这么多毫秒，看得清
 
 export default function Ask({ course, route }: { course: Course; route: Route }) {
-  const [settings, set] = useSettings(route, { v: course.first, text: '春江', ...SAMPLING })
-  const version = playable(course, settings.v) ?? playable(course, course.first)
-  const [automatic, setAutomatic] = useState(route.params.has('v'))
-  if (!version) return <p class="fault">还没有导出的模型，先看看代码和曲线吧。</p>
-  return (
-    <>
-      <h1>问它</h1>
-      <p class="lead">写个开头，看它觉得下一个字会是什么。条越长，概率越大。</p>
-      <div class="controls">
-        <Picker course={course} label="问哪一版" value={version.id} onChange={v => { set({ v }); setAutomatic(true) }} />
-        <label class="field wide">
-          <span>开头{version.model!.obeys && <small>这一版听要求：题目上面加一行 藏头春江花月 试试</small>}</span>
-          <textarea rows={2} value={settings.text} onInput={event => set({ text: event.currentTarget.value })} />
-        </label>
-      </div>
-      <SamplingControls value={clean(settings)} onChange={set} />
-      <Models versions={[version]} automatic={automatic}>
-        <Paper
-          key={version.id} course={course} version={version} opening={settings.text} {...clean(settings)}
-          onOpening={text => set({ text })}
-        />
-        <Heat course={course} version={version} />
-      </Models>
-    </>
-  )
-}
-
-interface PaperProps {
-  course: Course
-  version: NonNullable<ReturnType<typeof playable>>
-  opening: string
-  temp: number
-  k: number
-  seed: number
-  onOpening: (text: string) => void
+  const { data: first } = useJson<First>('first.json')
+  return first ? <Paper course={course} route={route} first={first} /> : <h1>问它</h1>
 }
 
 /** 写字的纸和下一个字的条。text 是纸上全部的字，位置 at 是条在说的那个字（等于字数就是还没写的下一个）。 */
-function Paper({ course, version, opening, temp, k, seed, onOpening }: PaperProps) {
+function Paper({ course, route, first }: { course: Course; route: Route; first: First }) {
+  const [settings, set] = useSettings(route, { v: course.first, text: first.opening, ...SAMPLING })
+  const version = playable(course, settings.v) ?? playable(course, course.first)!
   const characters = useMemo(() => new Characters(course, version), [course, version])
-  const typed = useMemo(() => characters.known(opening), [characters, opening])
-  const [written, setWritten] = useState<string[]>([])
+  const typed = useMemo(() => characters.known(settings.text), [characters, settings.text])
+  const draw = clean(settings)
+  const key = JSON.stringify([settings.text, draw])
+  const usual = settings.text === first.opening && draw.seed === first.seed && draw.temp === 1 && !draw.k // 这样写的，事先写好了
+  const [kept, setKept] = useStored<Record<string, string[]>>('ask', {}) // 各样设置下写的，换回来还在
+  const written = (kept[key] ?? [...(usual ? first.texts.find(one => one.id === version.id)?.text ?? '' : '')]).filter(char => !characters.unknown(char).length)
+  const keep = (written: string[]) => setKept({ ...kept, [key]: written })
   const [at, setAt] = useState<number>()
-  const [answer, setAnswer] = useState<Answer>()
-  const [running, setRunning] = useState(false)
-  const [fault, setFault] = useState('')
-  const turn = useRef(0) // 又有了新的要求，旧的回答就不要了
+  const [shown, show] = useState<{ answer: Answer; position: number; characters: Characters }>()
+  const work = useRun()
+  const left = useRef(0) // 还要写几个字
+  const wanted = useRef(route.params.has('v')) // 读者要过模型了，才去下载
   const stay = useRef<number | undefined>(undefined) // 换一条路之后，还看这个位置
 
   const text = [...typed, ...written]
-  const position = at ?? text.length
-  const ask = (chars: string[], about?: string) =>
-    engine().next(source(version), characters.window(chars), seed, chars.length, temp, k, about === undefined ? undefined : characters.id(about))
+  const position = Math.min(at ?? text.length, text.length)
 
-  const stop = () => {
-    turn.current += 1
-    setRunning(false)
-  }
-
-  // 开头、温度、种子变了，写过的就不作数了
-  useEffect(() => {
-    stop()
-    setWritten([])
+  useEffect(() => { // 换了开头、温度、种子：看新的末尾
+    left.current = 0
     setAt(stay.current)
     stay.current = undefined
-  }, [typed.join(''), temp, k, seed])
+  }, [key])
 
-  // 条总是跟着看的那个位置
-  useEffect(() => {
-    if (running) return
-    const mine = ++turn.current
-    ask(text.slice(0, position), text[position]).then(
-      found => mine === turn.current && (setAnswer(found), setFault('')),
-      error => mine === turn.current && setFault(error.message),
-    )
-  }, [text.join(''), position, temp, k, seed, running])
+  useEffect(() => { // 条总是跟着看的那个位置
+    if (left.current > 0 || (!wanted.current && status(version).phase !== 'ready')) return
+    void work.run(async signal => {
+      const about = text[position]
+      const request = { ids: characters.window(text.slice(0, position)), seed: draw.seed, position: Math.max(0, position - typed.length), temperature: draw.temp, topK: draw.k }
+      show({ answer: await next(version, about === undefined ? request : { ...request, about: characters.id(about) }, signal), position, characters })
+    })
+  }, [version, key, text.join(''), position])
 
-  useEffect(() => () => void (turn.current += 1), [])
-
-  const write = async (count: number) => {
-    const mine = ++turn.current
-    setRunning(true)
-    let chars = text
-    try {
-      for (let n = 0; n < count; n++) {
+  const compose = (count: number) => {
+    wanted.current = true
+    left.current += count
+    if (left.current > count) return // 正写着，接着写
+    void work.run(async signal => {
+      for await (const one of write(characters, typed, draw, signal, written)) {
         const started = performance.now()
-        const found = await ask(chars)
-        if (mine !== turn.current) return
-        chars = [...chars, characters.char(found.chosen.id)]
-        setWritten(chars.slice(typed.length))
-        setAnswer(found)
-        setAt(chars.length - 1)
-        setFault('')
-        if (chars.slice(-2).join('') === '\n\n') break // 篇末的空行
-        if (count > 1) await new Promise(resolve => setTimeout(resolve, Math.max(0, PACE - (performance.now() - started))))
-        if (mine !== turn.current) return
+        keep(one.written)
+        setAt(typed.length + one.written.length - 1)
+        show({ answer: one.answer, position: typed.length + one.written.length - 1, characters })
+        if (--left.current <= 0) break
+        if (left.current > 1) await new Promise(resolve => setTimeout(resolve, Math.max(0, PACE - (performance.now() - started))))
       }
-    } catch (error) {
-      setFault((error as Error).message)
-    }
-    setRunning(false)
+      left.current = 0
+    })
   }
-
+  const stop = () => {
+    left.current = 0
+    work.stop()
+  }
+  const look = (index: number | undefined) => {
+    stop()
+    wanted.current = true
+    setAt(index)
+  }
   const pick = (char: string) => {
     stop()
     if (char === text[position]) return
     if (position < text.length) stay.current = position
-    onOpening([...text.slice(0, position), char].join(''))
+    set({ text: [...text.slice(0, position), char].join('') })
   }
 
+  const writing = work.running && left.current > 1
   const blind = text.length - version.model!.block_size
   const cells: Cell[] = text.map((char, index) => ({
     char,
     class: [index < typed.length ? 'typed' : 'written', index < blind ? 'blind' : ''].join(' '),
     label: index < blind ? '太远，它看不见了' : undefined,
   }))
+  const answer = shown?.characters === characters ? shown.answer : undefined
   return (
-    <div class="ask">
-      <section aria-label="写出来的字">
-        <Unknown characters={characters} text={opening} />
-        <div class="paper">
-          <Strip name="写到这里的字" cells={cells} selected={position} onSelect={index => { stop(); setAt(index) }} />
-          <button type="button" class="next" aria-pressed={position === text.length} aria-label="下一个字" onClick={() => { stop(); setAt(undefined) }}>□</button>
-        </div>
-        <p class="buttons">
-          <button type="button" class="primary" disabled={running} onClick={() => write(1)}>写一个字</button>
-          {running
-            ? <button type="button" onClick={stop}>停</button>
-            : <button type="button" onClick={() => write(MOST)}>一直写</button>}
-          <button type="button" class="quiet" disabled={!written.length} onClick={() => { stop(); setWritten([]); setAt(undefined) }}>擦掉</button>
-        </p>
-        <p class="hint">
-          {blind > 0 ? `它一次只看得见最后 ${version.model!.block_size} 个字，灰的看不见了。` : '点纸上的一个字，看它当时有哪些选择；在条里点另一个字，就改走那一条路。'}
-        </p>
-        {fault && <p class="fault" role="alert">{fault}</p>}
-        <p class="links">
-          <CopyLink />
-          <a href={link('see', { v: version.id, text: opening })}>同一个开头，它看哪里</a>
-          <a href={link('pair', { a: version.id === course.contrast ? course.first : course.contrast, b: version.id, text: opening })}>和别的版本并排</a>
-          <a href={link(version.id)}>{version.id} 的代码</a>
-        </p>
-      </section>
-      <section aria-label="下一个字的概率">
-        {answer && (
-          <>
-            <h2>{position < text.length ? `第 ${position + 1} 个字，它的前 20 名` : '下一个字，它的前 20 名'}</h2>
-            {position >= typed.length && position < text.length && <Draw answer={answer} characters={characters} />}
-            <Bars answer={answer} characters={characters} selected={position < text.length ? answer.about ?? answer.chosen : undefined} onPick={pick} />
-          </>
-        )}
-      </section>
-    </div>
+    <>
+      <h1>问它</h1>
+      <div class="controls">
+        <Picker course={course} label="问哪一版" value={version.id} onChange={v => { wanted.current = true; set({ v }) }} />
+        <Text label={<>开头{version.model!.obeys && <small>这一版听要求：题目上面加一行 藏头春江花月 试试</small>}</>} rows={2} value={settings.text} onChange={text => set({ text })} />
+      </div>
+      <Missing course={course} id={settings.v} instead={version} />
+      <div class="ask">
+        <section aria-label="写出来的字">
+          <Unknown characters={characters} text={settings.text} />
+          <div class="paper">
+            <Strip name="写到这里的字" cells={cells} selected={position} onSelect={look} />
+            <button type="button" class="next" aria-pressed={position === text.length} aria-label="下一个字" onClick={() => look(undefined)}>□</button>
+          </div>
+          <p class="buttons">
+            <button type="button" class="primary" onClick={() => compose(1)}>写一个字</button>
+            <button type="button" onClick={() => writing ? stop() : compose(MOST)}>{writing ? '停' : '一直写'}</button>
+            <button type="button" class="quiet" onClick={() => { stop(); keep([]); setAt(undefined) }}>擦掉</button>
+          </p>
+          <Loading versions={[version]} />
+          <Fault run={work} />
+          <p class="hint">
+            {ended(written) ? '写完了：空一行，就是一首的末尾。' : blind > 0 ? `它一次只看得见最后 ${version.model!.block_size} 个字，灰的看不见了。` : '点纸上的一个字，看它当时有哪些选择；在条里点另一个字，就改走那一条路。'}
+          </p>
+          <p class="links">
+            <CopyLink />
+            <a href={link('see', { v: version.id, text: settings.text })}>同一个开头，它看哪里</a>
+            <a href={link('pair', { a: version.id === course.contrast ? course.first : course.contrast, b: version.id, text: settings.text })}>和别的版本并排</a>
+            <a href={link(version.id)}>{version.id} 的代码</a>
+          </p>
+        </section>
+        <section aria-label="下一个字的概率">
+          {answer && shown && (
+            <>
+              <h2>{shown.position < text.length ? `第 ${shown.position + 1} 个字，它的前 20 名` : '下一个字，它的前 20 名'}</h2>
+              {shown.position >= typed.length && shown.position < text.length && <Draw answer={answer} characters={characters} />}
+              <Bars answer={answer} characters={characters} selected={shown.position < text.length ? answer.about ?? answer.chosen : undefined} onPick={pick} />
+            </>
+          )}
+        </section>
+      </div>
+      <SamplingControls value={draw} onChange={set} />
+      <Heat course={course} version={version} />
+    </>
   )
 }

@@ -1,6 +1,6 @@
 import { useMemo } from 'preact/hooks'
 import { useJson, type Course, type Neighbours } from '../course'
-import { CopyLink } from '../parts/controls'
+import { CopyLink, Text } from '../parts/controls'
 import { find } from '../parts/model'
 import { Strip } from '../parts/strip'
 import { link, useSettings, type Route } from '../route'
@@ -16,10 +16,7 @@ export default function Near({ course, route }: { course: Course; route: Route }
       <h1>近邻</h1>
       <p class="lead">模型里，每种字是一串数，叫嵌入。两串数的方向越近，模型越把这两个字当一类。没有人教过它字义，全是猜下一个字猜出来的。</p>
       <div class="controls">
-        <label class="field">
-          <span>哪个字 <small>最常见的 {chars.length || 300} 个里挑</small></span>
-          <input type="text" value={settings.c} size={4} onInput={event => set({ c: event.currentTarget.value })} />
-        </label>
+        <Text label={<>哪个字 <small>最常见的 {chars.length || 300} 个里挑</small></>} size={4} value={settings.c} onChange={c => set({ c })} />
       </div>
       {error && <p class="fault" role="alert">{error}</p>}
       {data && !chars.includes(given) && <p class="notice" role="status">“{given}”不在最常见的 {chars.length} 个字里，没有算它的近邻，从下面挑一个吧。</p>}
@@ -50,7 +47,7 @@ export default function Near({ course, route }: { course: Course; route: Route }
               </section>
             ))}
           </div>
-          <p class="hint">数是余弦：1 是同一个方向，0 是不相干。{ids[0]} 只学了相邻两个字，{ids.at(-1)} 看得远、学得久：比一比，谁的近邻更像一类字。</p>
+          <p class="hint">数是余弦：1 是同一个方向，0 是不相干。{ids[0]} 只学了相邻两个字，学得又短，近邻多半是碰巧；{ids.at(-1)} 看得远、学得久，近邻像一类字。</p>
           <h2>挑一个字</h2>
           <div class="grid"><Strip name="最常见的字" cells={chars.map(char => ({ char }))} selected={chars.indexOf(given)} onSelect={index => set({ c: chars[index]! })} /></div>
           <p class="links"><CopyLink /></p>

@@ -1,135 +1,111 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import type { Course, Version } from '../course'
-import { Characters, engine, source } from '../engine'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
+import { useJson, type Course, type First, type Version } from '../course'
+import { Characters, ended, next, status, write } from '../engine'
 import { Bars } from '../parts/bars'
-import { clean, CopyLink, SAMPLING, SamplingControls } from '../parts/controls'
-import { Models, Picker, playable } from '../parts/model'
-import { visible } from '../parts/text'
+import { clean, CopyLink, SAMPLING, SamplingControls, Text } from '../parts/controls'
+import { Fault, Loading, Missing, Picker, playable } from '../parts/model'
+import { quoted } from '../parts/text'
 import { Unknown } from '../parts/unknown'
 import { link, useSettings, type Route } from '../route'
+import { useRun } from '../run'
 import type { Answer } from '../sampling'
+import { useStored } from '../store'
 
 const MOST = 100
-
-export default function Pair({ course, route }: { course: Course; route: Route }) {
-  const [settings, set] = useSettings(route, { a: course.contrast, b: course.first, text: '春江', ...SAMPLING })
-  const [automatic, setAutomatic] = useState(route.params.has('a') || route.params.has('b'))
-  const versions = [playable(course, settings.a) ?? playable(course, course.contrast), playable(course, settings.b) ?? playable(course, course.first)]
-  if (!versions[0] || !versions[1]) return <p class="fault">还没有导出的模型，先看看代码和曲线吧。</p>
-  const pair = versions as [Version, Version]
-  return (
-    <>
-      <h1>并排</h1>
-      <p class="lead">两版，同一个开头，连抽签的随机数都一样：写得不同，全是因为模型不同。</p>
-      <div class="controls">
-        <Picker course={course} label="左边" value={pair[0].id} onChange={a => { set({ a }); setAutomatic(true) }} />
-        <Picker course={course} label="右边" value={pair[1].id} onChange={b => { set({ b }); setAutomatic(true) }} />
-        <label class="field wide">
-          <span>开头</span>
-          <textarea rows={2} value={settings.text} onInput={event => set({ text: event.currentTarget.value })} />
-        </label>
-      </div>
-      <SamplingControls value={clean(settings)} onChange={set} />
-      <Models versions={[...new Set(pair)]} automatic={automatic}>
-        <Both key={pair.map(version => version.id).join()} course={course} versions={pair} opening={settings.text} {...clean(settings)} />
-        <p class="links"><CopyLink /></p>
-      </Models>
-    </>
-  )
-}
 
 interface Side {
   written: string[]
   answer?: Answer
-  ended: boolean
 }
 
-interface BothProps {
-  course: Course
-  versions: [Version, Version]
-  opening: string
-  temp: number
-  k: number
-  seed: number
+export default function Pair({ course, route }: { course: Course; route: Route }) {
+  const { data: first } = useJson<First>('first.json')
+  return first ? <Both course={course} route={route} first={first} /> : <h1>并排</h1>
 }
 
-function Both({ course, versions, opening, temp, k, seed }: BothProps) {
-  const characters = useMemo(() => versions.map(version => new Characters(course, version)), [course])
-  const [sides, setSides] = useState<Side[]>(() => versions.map(() => ({ written: [], ended: false })))
-  const [running, setRunning] = useState(false)
-  const [fault, setFault] = useState('')
-  const [round, restart] = useState(0)
-  const turn = useRef(0)
+function Both({ course, route, first }: { course: Course; route: Route; first: First }) {
+  const [settings, set] = useSettings(route, { a: course.contrast, b: course.first, text: first.opening, ...SAMPLING })
+  const versions = [settings.a, settings.b].map((id, k) => playable(course, id) ?? playable(course, k ? course.first : course.contrast)!) as [Version, Version]
+  const ids = versions.map(version => version.id).join()
+  const characters = useMemo(() => versions.map(version => new Characters(course, version)), [course, ids])
+  const given = characters.map(one => one.known(settings.text))
+  const draw = clean(settings)
+  const key = JSON.stringify([ids, settings.text, draw])
+  const ready = versions.map(({ id }) => [...(first.texts.find(one => one.id === id)?.text ?? '')])
+  const usual = settings.text === first.opening && draw.seed === first.seed && draw.temp === 1 && !draw.k && ready.every(text => text.length)
+  const [kept, setKept] = useStored<Record<string, Side[]>>('pair', {}) // 各样设置下写的，换回来还在
+  const sides = kept[key] ?? versions.map((_, k): Side => ({ written: usual ? ready[k]! : [] }))
+  const keep = (sides: Side[]) => setKept({ ...kept, [key]: sides })
+  const work = useRun()
+  const left = useRef(0) // 还要写几个字
 
-  const stop = () => {
-    turn.current += 1
-    setRunning(false)
-  }
-  const ask = (which: number, chars: string[]) =>
-    engine().next(source(versions[which]!), characters[which]!.window(chars), seed, chars.length, temp, k)
+  useEffect(() => { // 换了版本、开头、温度：重新开头；模型在手边，就先看看下一个字
+    left.current = 0
+    work.stop()
+    if (kept[key]) return
+    if (!route.params.has('a') && !route.params.has('b') && versions.some(version => status(version).phase !== 'ready')) return
+    void work.run(async signal => {
+      const answers = await Promise.all(versions.map((version, k) => next(version, { ids: characters[k]!.window(given[k]!), position: 0, seed: draw.seed, temperature: draw.temp, topK: draw.k }, signal)))
+      keep(answers.map(answer => ({ written: [], answer })))
+    })
+  }, [key])
 
-  useEffect(() => {
-    stop()
-    const mine = turn.current
-    setSides(versions.map(() => ({ written: [], ended: false })))
-    void Promise.all(versions.map((_, which) => ask(which, characters[which]!.known(opening)))).then(
-      answers => mine === turn.current && setSides(answers.map(answer => ({ written: [], answer, ended: false }))),
-      error => mine === turn.current && setFault(error.message),
-    )
-    return stop
-  }, [opening, temp, k, seed, round])
-
-  const write = async (count: number) => {
-    const mine = ++turn.current
-    setRunning(true)
-    setFault('')
-    let now = sides
-    try {
-      for (let n = 0; n < count && now.some(side => !side.ended); n++) {
-        now = await Promise.all(now.map(async (side, which) => {
-          if (side.ended) return side
-          const answer = await ask(which, [...characters[which]!.known(opening), ...side.written])
-          const written = [...side.written, characters[which]!.char(answer.chosen.id)]
-          return { written, answer, ended: written.slice(-2).join('') === '\n\n' }
-        }))
-        if (mine !== turn.current) return
-        setSides(now)
+  const compose = (count: number) => {
+    left.current += count
+    if (work.running && left.current > count) return
+    void work.run(async signal => {
+      let now = sides
+      const writing = versions.map((_, k) => write(characters[k]!, given[k]!, draw, signal, now[k]!.written))
+      for (; left.current > 0 && !now.every(side => ended(side.written)); left.current--) {
+        const steps = await Promise.all(writing.map(one => one.next()))
+        now = now.map((side, k) => steps[k]!.value ?? side)
+        keep(now)
       }
-    } catch (error) {
-      setFault((error as Error).message)
-    }
-    setRunning(false)
+      left.current = 0
+    })
   }
-
+  const stop = () => {
+    left.current = 0
+    work.stop()
+  }
   return (
     <>
-      <Unknown characters={characters[0]!} text={opening} />
+      <h1>并排</h1>
+      <div class="controls">
+        <Picker course={course} label="左边" value={versions[0].id} onChange={a => set({ a })} />
+        <Picker course={course} label="右边" value={versions[1].id} onChange={b => set({ b })} />
+        <Text label="开头" rows={2} value={settings.text} onChange={text => set({ text })} />
+      </div>
+      {[settings.a, settings.b].map((id, k) => <Missing key={k} course={course} id={id} instead={versions[k]!} />)}
       <p class="buttons">
-        <button type="button" class="primary" disabled={running} onClick={() => write(1)}>各写一个字</button>
-        {running
-          ? <button type="button" onClick={stop}>停</button>
-          : <button type="button" onClick={() => write(MOST)}>一直写</button>}
-        <button type="button" class="quiet" disabled={running || !sides.some(side => side.written.length)} onClick={() => restart(n => n + 1)}>擦掉</button>
+        <button type="button" class="primary" onClick={() => compose(1)}>各写一个字</button>
+        <button type="button" onClick={() => work.running && left.current > 1 ? stop() : compose(MOST)}>{work.running && left.current > 1 ? '停' : '一直写'}</button>
+        <button type="button" class="quiet" onClick={() => { stop(); keep(versions.map(() => ({ written: [] }))) }}>擦掉</button>
       </p>
-      {fault && <p class="fault" role="alert">{fault}</p>}
+      <Loading versions={[...new Set(versions)]} />
+      <Fault run={work} />
       <div class="pair">
-        {versions.map((version, which) => {
-          const { written, answer } = sides[which]!
+        {versions.map((version, k) => {
+          const { written, answer } = sides[k]!
           const last = written.at(-1)
           return (
-            <section key={which} aria-label={`${which ? '右边' : '左边'}：${version.id}`}>
+            <section key={k} aria-label={`${k ? '右边' : '左边'}：${version.id}`}>
               <h2><a href={link(version.id)}>{version.id}</a> {version.title}</h2>
-              <p class="poem paper" data-side={which}><span class="typed">{opening}</span><span class="written">{written.join('')}</span></p>
-              {answer && (
+              <Unknown characters={characters[k]!} text={settings.text} />
+              <p class="poem paper" data-side={k}><span class="typed">{given[k]!.join('')}</span><span class="written">{written.join('')}</span></p>
+              {ended(written) ? <h3>它写完了。</h3> : answer && (
                 <>
-                  <h3>{last === undefined ? '下一个字' : `随机数 ${answer.u.toFixed(3)}，抽中“${visible(last)}”`}</h3>
-                  <Bars answer={answer} characters={characters[which]!} selected={last === undefined ? undefined : answer.chosen} count={5} />
+                  <h3>{last === undefined ? '下一个字' : `第 ${written.length} 个字，随机数 ${answer.u.toFixed(3)}，抽中${quoted(last)}`}</h3>
+                  <Bars answer={answer} characters={characters[k]!} selected={last === undefined ? undefined : answer.chosen} count={5} />
                 </>
               )}
             </section>
           )
         })}
       </div>
+      <p>同一个开头，写到第几个字，就用第几个随机数：写得不同，全是因为模型不同。</p>
+      <SamplingControls value={draw} onChange={set} />
+      <p class="links"><CopyLink /></p>
     </>
   )
 }

@@ -1,8 +1,10 @@
 import type { Course, Form, Version } from '../course'
 import { baseline, comparable, exam, type Exam } from '../parts/exam'
-import { find } from '../parts/model'
+import { Growth } from '../parts/growth'
+import { find, withModel } from '../parts/model'
 import { loss, percent } from '../parts/text'
-import { link } from '../route'
+import { Writer } from '../parts/writer'
+import { link, useSettings, type Route } from '../route'
 
 const [BEST, WORST] = [3.5, 6.5]
 
@@ -13,12 +15,25 @@ export function Opening() {
   return (
     <>
       <h1>从零写一个学填词的 GPT</h1>
-      <p class="lead">一份份短短的 Python 脚本，一次一个概念，从“数一数哪个字后面常跟哪个字”，走到一个真正的 GPT，让它学着写宋词。</p>
+      <p class="lead">一份份短短的 Python 脚本，一次一个概念。拉一拉，看它怎样学会：</p>
     </>
   )
 }
 
-export default function Road({ course }: { course: Course }) {
+export default function Road({ course, route }: { course: Course; route: Route }) {
+  const writer = withModel(course).at(-1)
+  const [settings, set] = useSettings(route, { at: course.versions.length, tune: course.tunes[0]!, rhyme: '天', heads: '', seed: 0 })
+  return (
+    <>
+      <Opening />
+      <Growth course={course} at={settings.at} onMove={at => set({ at })} />
+      {writer && <Writer course={course} version={writer} settings={settings} set={set} sent={route.params.has('seed')} />}
+      <Versions course={course} />
+    </>
+  )
+}
+
+function Versions({ course }: { course: Course }) {
   const versions = course.versions.filter(version => version.part !== 'baseline')
   const learnt = find(course, course.first)?.val_loss
   const parts: { name: string; note: string; exam: Exam; versions: Version[] }[] = [
@@ -31,9 +46,9 @@ export default function Road({ course }: { course: Course }) {
   const judged = new Set(versions.slice(from).filter(version => version.form))
   return (
     <>
-      <Opening />
+      <h2>一路走来</h2>
       <p>
-        挑一版，看它的代码比前一版多了什么、学得怎样；再<a href={link('ask')}>问它一句</a>：接着“春江”，你会写什么？
+        挑一版，看它的代码比前一版多了什么、学得怎样；再<a href={link('ask')}>问它一句</a>。
         模型就是那些脚本训练出来的，在你自己的浏览器里跑，不用装东西。
       </p>
       <dl class="terms">
@@ -52,7 +67,7 @@ function Stretch(props: { name: string; note: string; exam: Exam; versions: Vers
   const judged = versions.some(version => props.judged.has(version))
   return (
     <section class={`road ${judged ? 'judged' : ''}`}>
-      <h2>{props.name}</h2>
+      <h3>{props.name}</h3>
       <p class="hint">{props.note}</p>
       <div class="road-head" aria-hidden="true">
         <span>版本</span>

@@ -1,10 +1,11 @@
 import { useEffect, useState } from 'preact/hooks'
-import { fetchJson, useJson, type Course, type Details, type Version } from '../course'
+import { fetchJson, useJson, type Answers, type Course, type Details, type Version } from '../course'
 import { Diff, Whole } from '../parts/code'
 import { Curves, type Curve } from '../parts/curves'
 import { baseline, exam } from '../parts/exam'
+import { Film } from '../parts/film'
 import { find, playable, road } from '../parts/model'
-import { loss, percent, sections, tenThousands, type Section } from '../parts/text'
+import { loss, percent, repository, sections, tenThousands, type Section } from '../parts/text'
 import { link, useSettings, type Route } from '../route'
 
 export default function VersionView({ course, route, version }: { course: Course; route: Route; version: Version }) {
@@ -19,12 +20,13 @@ export default function VersionView({ course, route, version }: { course: Course
       <p class="lead">{lead}</p>
       <Facts course={course} version={version} />
       <p class="links"><Play course={course} version={version} /></p>
-      <div class="doc">{found.map(section => <Part key={section.name} section={section} />)}</div>
+      <div class="doc">{found.map(section => <Part key={section.name} section={section} version={version} />)}</div>
       {error && <p class="fault" role="alert">{error}</p>}
       {data && (
         <>
           <Code route={route} version={version} code={data.code} before={version.before ? find(course, version.before) : undefined} />
           <Learning course={course} version={version} mine={data} />
+          {course.films.includes(version.id) && <Film version={version} />}
           <Samples details={data} />
         </>
       )}
@@ -70,12 +72,45 @@ function earlier(course: Course, version: Version): Version | undefined {
   return before && (playable(course, before.id) ?? earlier(course, before))
 }
 
-function Part({ section }: { section: Section }) {
+function Part({ section, version }: { section: Section; version: Version }) {
+  const answered = section.paragraphs.some(({ text }) => text.includes('docs/answers.md'))
   return (
     <section>
       <h2>{section.name}</h2>
-      <div>{section.paragraphs.map((paragraph, k) => paragraph.code ? <pre key={k} tabIndex={0}><code>{paragraph.text}</code></pre> : <p key={k}>{paragraph.text}</p>)}</div>
+      <div>
+        {section.paragraphs.map((paragraph, k) => paragraph.code ? <pre key={k} tabIndex={0}><code>{paragraph.text}</code></pre> : <p key={k}>{paragraph.text}</p>)}
+        {answered && <Answer version={version} />}
+      </div>
     </section>
+  )
+}
+
+/** 先自己想，点开才看。 */
+function Answer({ version }: { version: Version }) {
+  const [open, setOpen] = useState(false)
+  const { data, error } = useJson<Answers>(open ? 'answers.json' : null)
+  return (
+    <details class="answer" onToggle={event => setOpen(event.currentTarget.open)}>
+      <summary>想好了，看答案</summary>
+      {error && <p class="fault" role="alert">{error}</p>}
+      {(data?.[version.id] ?? []).map(({ title, text }) => <div key={title}><b>{title}</b>{text.split('\n\n').map((paragraph, k) => <p key={k}>{paragraph}</p>)}</div>)}
+    </details>
+  )
+}
+
+/** 脚本的文件：知道仓库在哪里，就去那里看；不知道，就下载这一份。 */
+function File({ script, code }: { script: string; code: string }) {
+  const [url, setUrl] = useState('')
+  useEffect(() => {
+    const found = URL.createObjectURL(new Blob([code], { type: 'text/x-python' }))
+    setUrl(found)
+    return () => URL.revokeObjectURL(found)
+  }, [code])
+  return (
+    <p class="hint">
+      {repository() ? <a href={`${repository()}/blob/main/${script}`}>{script}</a> : script}，
+      <a href={url} download={script.split('/').at(-1)}>下载这份脚本</a>
+    </p>
   )
 }
 
@@ -93,7 +128,7 @@ function Code({ route, version, code, before }: { route: Route; version: Version
           {Object.entries(MODES).map(([name, label]) => <button key={name} type="button" aria-pressed={name === mode} onClick={() => set({ diff: name })}>{label}</button>)}
         </div>
       )}
-      <p class="hint">{version.script}</p>
+      <File script={version.script} code={code} />
       {error && <p class="fault" role="alert">{error}</p>}
       {mode === 'whole'
         ? <Whole code={code} name={`${version.script} 全文`} />

@@ -1,0 +1,42 @@
+import { useState } from 'preact/hooks'
+import { useJson, type Film as Reel, type Version } from '../course'
+import { chance, loss, visible } from './text'
+
+/** 学的过程：一根滑杆，从第 0 步拉到最后，看它猜的、写的怎样变。 */
+export function Film({ version }: { version: Version }) {
+  const { data, error } = useJson<Reel>(`films/${version.id}.json`)
+  const [at, move] = useState(0)
+  if (error) return <p class="fault" role="alert">{error}</p>
+  if (!data) return null
+  const now = data.steps[at]!
+  const most = Math.max(...data.steps.flatMap(({ top }) => top.map(([, p]) => p)))
+  return (
+    <section class="film">
+      <h2>看它学</h2>
+      <label class="field wide">
+        <span>第 {now.step} 步，验证 loss {loss(now.val_loss)}</span>
+        <input type="range" min="0" max={data.steps.length - 1} step="1" value={at} aria-valuetext={`第 ${now.step} 步`} onInput={event => move(Number(event.currentTarget.value))} />
+      </label>
+      <div class="pair">
+        <section>
+          <h3>“{data.opening}”之后，前五名</h3>
+          <ol class="bars near">
+            {now.top.map(([char, p]) => (
+              <li key={char}>
+                <div class="bar-row">
+                  <span class="bar-char">{visible(char)}</span>
+                  <span class="bar-track"><span class="bar-fill" style={{ width: `${(p / most) * 100}%` }} /></span>
+                  <span class="bar-value">{chance(p)}</span>
+                </div>
+              </li>
+            ))}
+          </ol>
+        </section>
+        <section>
+          <h3>这时写的</h3>
+          <p class="poem paper"><span class="typed">{data.prompt}</span><span class="written">{now.sample}</span></p>
+        </section>
+      </div>
+    </section>
+  )
+}

@@ -1,0 +1,90 @@
+import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useJson, type Course, type Version } from '../course'
+import { Characters, write } from '../engine'
+import { parts, partOf, request, unspoken, type Prosody } from '../prosody'
+import { link } from '../route'
+import { useRun } from '../run'
+import { useStored } from '../store'
+import { Copy, CopyLink, Text } from './controls'
+import { Fault, Loading } from './model'
+import { picture, share } from './picture'
+import { Legend, Poem } from './poem'
+import { Unknown } from './unknown'
+
+export interface Request {
+  tune: string
+  rhyme: string
+  heads: string
+  /** 0 是还没写过 */
+  seed: number
+}
+
+interface WriterProps {
+  course: Course
+  version: Version
+  settings: Request
+  set: (patch: Partial<Request>) => void
+  /** 别人发来的链接：照着写 */
+  sent: boolean
+}
+
+/** 说个要求，最后一版写一整首。 */
+export function Writer({ course, version, settings, set, sent }: WriterProps) {
+  const { data, error } = useJson<Prosody>('prosody.json')
+  const characters = useMemo(() => new Characters(course, version), [course, version])
+  const work = useRun()
+  const [poem, setPoem] = useStored('poem', { asked: '', tune: '', heads: '', seed: 0, written: '' })
+  const [thinking, think] = useState(true)
+  const tune = course.tunes.includes(settings.tune) ? settings.tune : course.tunes[0]!
+  const rhyme = [...settings.rhyme.trim()][0] ?? ''
+  const part = data && rhyme ? partOf(rhyme, data.readings) : ''
+  const heads = characters.known(settings.heads.replace(/\s/g, '')).join('')
+  const asked = request(tune, part, heads)
+
+  const compose = (seed: number) => work.run(async signal => {
+    set({ seed })
+    const draw = { temp: course.temperature, k: 0, seed }
+    setPoem({ asked, tune, heads, seed, written: '' })
+    for await (const { written } of write(characters, characters.known(asked), draw, signal))
+      setPoem({ asked, tune, heads, seed, written: written.join('') })
+  })
+  useEffect(() => {
+    if (data && sent && settings.seed && (poem.asked !== asked || poem.seed !== settings.seed)) void compose(settings.seed)
+  }, [data])
+
+  const { author, body } = parts(poem.written)
+  const title = `${poem.tune} ${author}`.trim()
+  return (
+    <section class="writer" aria-label="写一首">
+      <h2>写一首</h2>
+      <div class="controls">
+        <label class="field">
+          <span>词牌</span>
+          <select value={tune} onChange={event => set({ tune: event.currentTarget.value })}>{course.tunes.map(one => <option key={one}>{one}</option>)}</select>
+        </label>
+        <Text label={<>押谁的韵 <small>写一个字</small></>} size={3} value={settings.rhyme} onChange={rhyme => set({ rhyme })} />
+        <Text label={<>藏头 <small>可以不写</small></>} size={8} value={settings.heads} onChange={heads => set({ heads })} />
+        <button type="button" class="primary" onClick={() => data && compose(poem.written ? 1 + Math.floor(Math.random() * 9999) : settings.seed || 42)}>{poem.written ? '再写一首' : '写一首'}</button>
+        {work.running && <button type="button" onClick={work.stop}>停</button>}
+      </div>
+      <Unknown characters={characters} text={settings.heads} />
+      {data && rhyme && !part && <p class="notice" role="status">不知道“{rhyme}”押哪一韵，换个字；这里就随它押。</p>}
+      {error && <p class="fault" role="alert">{error}</p>}
+      <Loading versions={[version]} />
+      <Fault run={work} />
+      {data && poem.written && (
+        <>
+          <div class="card"><Poem tune={poem.tune} author={author} body={thinking ? body : unspoken(body)} heads={poem.heads} templates={data.templates[poem.tune] ?? []} readings={data.readings} /></div>
+          <label class="check"><input type="checkbox" checked={thinking} onChange={() => think(!thinking)} />看它想的（①–⑲ 是韵部：写韵字之前，先想好押哪一部）</label>
+          <p class="links">
+            <Copy name="复制这一首" text={() => `${title}\n${unspoken(body).trim()}`} />
+            <button type="button" class="quiet" onClick={async () => share(await picture(title, unspoken(body), `${version.id}，从零写的 GPT`), title)}>存成图</button>
+            <CopyLink />
+            <a href={link(version.id)}>{version.id} 怎样学会的</a>
+          </p>
+          <Legend />
+        </>
+      )}
+    </section>
+  )
+}
