@@ -14,9 +14,9 @@ const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
 
 /** 打开一页，到 ready 出现，几毫秒；一路下载了几字节（压缩之后的）。每次都是没有缓存的新窗口。 */
-async function load(hash: string, ready: string, prepare = async (_: Page) => {}) {
+async function load(hash: string, ready: string, prepare?: (page: Page) => Promise<void>) {
   const page = await blank()
-  await prepare(page)
+  await prepare?.(page)
   const sizes: Promise<number>[] = []
   page.on('requestfinished', request => void sizes.push(request.sizes().then(size => size.responseBodySize)))
   const started = performance.now()
