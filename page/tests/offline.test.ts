@@ -46,7 +46,7 @@ const kept = (page: Page) => page.evaluate(async () => {
 const settled = (page: Page, pattern: RegExp) => expect.poll(async () => (await kept(page)).some(name => pattern.test(name))).toBe(true)
 
 async function firstVisit(page: Page, base: string) {
-  await visit(page, base, '.road li')
+  await visit(page, base, '.road .stop')
   await visit(page, base + VERSION, '.code span[style]')
   await visit(page, base + ASK, '.bars li')
   for (const file of [/^v11\.onnx$/, /^reduced-.*wasm$/, /^worker-.*js$/, /^v5\.json$/, /^course\.json$/]) await settled(page, file)
@@ -63,7 +63,7 @@ test('再来不用网络：路、看过的一版、问过的模型；没用过�
   expect(asked.filter(path => path !== '/sw.js')).toEqual([])
 
   await page.context().setOffline(true)
-  await visit(page, base, '.road li')
+  await visit(page, base, '.road .stop')
   await visit(page, base + VERSION, '.code span[style]')
   await visit(page, base + ASK, '.bars li')
   expect(await bars(page)).toEqual(answered)
