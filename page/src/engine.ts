@@ -45,7 +45,7 @@ function open() {
   const dead = new Promise<never>((_, reject) => worker.addEventListener('error', () => { // 线程自己没起来，等不到回话了
     thread = undefined
     entries.forEach(forget)
-    reject(new Error('跑模型的后台线程停了，请刷新再试；这一页别的都能看。'))
+    reject(new Error(navigator.onLine ? '跑模型的后台线程停了，请刷新再试；这一页别的都能看。' : '运行模型的程序没取到：网络断了，连上了就接着来。'))
   }))
   dead.catch(() => {})
   return (thread = { engine: wrap<Engine>(worker), dead })
@@ -161,12 +161,12 @@ export class Characters {
 /** 接着 given 往下写，一次一个字，写到篇末的空行为止。written 是已经写了的：随机数照写了几个字编号，各版都一样。 */
 export async function* write(characters: Characters, given: string[], { temp, k, seed }: Sampling, signal: AbortSignal, written: string[] = []) {
   const found = [...written]
-  while (!ended(found)) {
+  do {
     const ids = characters.window([...given, ...found])
     const answer = await next(characters.version, { ids, seed, position: found.length, temperature: temp, topK: k }, signal)
     found.push(characters.char(answer.chosen.id))
     yield { written: [...found], answer }
-  }
+  } while (!ended(found))
 }
 
 export const ended = (written: string[]) => written.slice(-2).join('') === '\n\n'

@@ -67,4 +67,4 @@ export const bars = (page: Page): Promise<Bar[]> =>
 
 /** 纸上的字。 */
 export const paper = (page: Page): Promise<string> =>
-  page.locator('.ask .strip [role=button]').evaluateAll(buttons => buttons.map(button => button.textContent === '↵' ? '\n' : button.textContent).join(''))
+  page.locator('.ask .strip [role=button]').evaluateAll(buttons => buttons.map(button => ({ '↵': '\n', '␣': ' ' })[button.textContent!] ?? button.textContent).join(''))

@@ -54,11 +54,10 @@ function Both({ course, route, first }: { course: Course; route: Route; first: F
     left.current += count
     if (work.running && left.current > count) return
     void work.run(async signal => {
-      let now = sides
+      let now = sides.every(side => ended(side.written)) ? sides.map((): Side => ({ written: [] })) : sides // 都写完了，就从头来
       const writing = versions.map((_, k) => write(characters[k]!, given[k]!, draw, signal, now[k]!.written))
-      for (; left.current > 0 && !now.every(side => ended(side.written)); left.current--) {
-        const steps = await Promise.all(writing.map(one => one.next()))
-        now = now.map((side, k) => steps[k]!.value ?? side)
+      for (; left.current > 0 && now.some(side => !ended(side.written)); left.current--) {
+        now = await Promise.all(now.map(async (side, k) => ended(side.written) ? side : (await writing[k]!.next()).value ?? side))
         keep(now)
       }
       left.current = 0
