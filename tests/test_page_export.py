@@ -354,8 +354,8 @@ class TestFirstScreen:
         import onnx
 
         run, written = export_page.onnx_runner(onnx.load_model_from_string(content)), ""
-        for position in range(export_page.FIRST_LENGTH):
-            idx = torch.tensor([trained.tokenizer.encode((export_page.FIRST["opening"] + written)[-40:])])
+        for position in range(export_page.LENGTH):
+            idx = torch.tensor([trained.tokenizer.encode((export_page.OPENING["opening"] + written)[-40:])])
             probabilities = run(idx)["logits"][0].double().softmax(0)
             values, order = probabilities.sort(descending=True)
             rank = (values.cumsum(0) <= sampling.uniform(42, position)).sum().item()
@@ -369,8 +369,8 @@ class TestFirstScreen:
         namespace = loaded(export_page.BIGRAM, max_iters=50)
         model, tokenizer = namespace["model"], namespace["tokenizer"]
         text = export_page.first_text_of_counts(namespace)
-        assert len(text) == export_page.FIRST_LENGTH or text.endswith("\n\n")
-        for position, (before, ch) in enumerate(zip(export_page.FIRST["opening"][-1] + text, text)):
+        assert len(text) == export_page.LENGTH or text.endswith("\n\n")
+        for position, (before, ch) in enumerate(zip(export_page.OPENING["opening"][-1] + text, text)):
             i, j = (torch.tensor(tokenizer.encode(one)) for one in (before, ch))
             every = model.prob(i, torch.arange(len(tokenizer.chars))).double()
             u, p = sampling.uniform(42, position), model.prob(i, j).item()
@@ -463,7 +463,7 @@ class TestStale:
         """没有模型也看得到的几段：就是各版的模型、数出来的二元模型写的；开头换了，代码改了，要重写，别的留着。"""
         public, scripts = site
         first = records.read(public / "first.json")
-        assert {key: first[key] for key in ("opening", "seed")} == export_page.FIRST
+        assert {key: first[key] for key in ("opening", "seed")} == export_page.OPENING
         assert [one["id"] for one in first["texts"]] == ["bigram", "v3"]
         edit(scripts / export_page.BIGRAM, "self.count[i] + interpolation", "interpolation + self.count[i]")
         [stale] = [one for one in export_page.stale(public) if one.what == export_page.BIGRAM]
@@ -475,7 +475,7 @@ class TestStale:
 
     def test_the_first_screen_has_another_opening(self, site, monkeypatch):
         public, _ = site
-        monkeypatch.setitem(export_page.FIRST, "opening", "浣溪沙 苏轼\n")
+        monkeypatch.setitem(export_page.OPENING, "opening", "浣溪沙 苏轼\n")
         assert [one.what for one in export_page.stale(public)] == [export_page.BIGRAM, V[3]]
         export_page.update(public, [V[3]])
         assert [one["id"] for one in records.read(public / "first.json")["texts"]] == ["v3"]

@@ -23,7 +23,7 @@ TOOLS = ROOT / "tools"
 LAYERS = [
     {"course"},
     {"records"},
-    {"prosody", "exam", "sampling"},
+    {"prosody", "exam", "sampling", "captions"},
     {"form"},
     {"runner"},
     {"results"},

@@ -20,6 +20,7 @@ import logging
 import re
 import warnings
 
+import captions
 import course
 import form
 import prosody
@@ -35,7 +36,7 @@ BIGRAM = course.BY_ID["bigram"].file
 COURSE = [BIGRAM, *course.V.values()]
 NEIGHBOURS = course.shown(course.NEIGHBOURS)  # 比谁的嵌入
 FIRST_SCREEN = course.shown(course.FIRST_SCREEN)  # 谁写的，没有模型也看得到
-FIRST, FIRST_LENGTH = {"opening": "浣溪沙 苏轼\n春江", "seed": 42}, 70  # 接着它写，种子是它，最多几个字
+OPENING, LENGTH = {"opening": "浣溪沙 苏轼\n春江", "seed": 42}, 70  # 接着它写，种子是它，最多几个字
 FACES, NEAREST, CANDIDATES = 300, 10, 2000  # 最常见的几个汉字，各要几个近邻，在最常见的几个里找（再少见的，没学到什么）
 BOUND = 0.01  # 压过的模型和 PyTorch 的平均 KL，最多这么多 nat
 POSITIONS = 256  # 在这么多个位置上比
@@ -255,6 +256,7 @@ def export(trained):
         "layers": layers,
         "heads": heads,
         "lens": "lens" in outputs,
+        "captions": captions.captions(onnx_runner(small), trained, layers, heads) if heads else [],
         "vocab": len(trained.tokenizer.chars),
         "block_size": trained.block_size,
         "obeys": bool(BY_FILE[trained.name].base),
@@ -284,8 +286,8 @@ def answers(trained):
 
 
 def first_text(score, chars, window):
-    """first.json 里的一段（str）：网页接着 FIRST 的开头，就这样写。score、window 见 sampling.write。"""
-    return sampling.write(score, chars, FIRST["opening"], window, FIRST["seed"], FIRST_LENGTH)
+    """first.json 里的一段（str）：网页接着 OPENING，就这样写。score、window 见 sampling.write。"""
+    return sampling.write(score, chars, OPENING["opening"], window, OPENING["seed"], LENGTH)
 
 
 def first_text_of_model(trained, content):
@@ -404,6 +406,8 @@ def documents(measured, models):
             },
             "versions": [entry(name, measured, models.get(BY_FILE[name].id)) for name in COURSE],
             "tunes": forms.tunes,
+            "patterns": captions.PATTERNS,
+            "moments": captions.MOMENTS,
             "first": ids(course.DEFAULT)[0],
             "contrast": ids(course.CONTRAST)[0],
             "rungs": ids(course.RUNG),
@@ -427,7 +431,7 @@ def exports():
 def first_texts(public):
     """上次导出到 public（Path）的 first.json 里的各段：{id: 文字}；开头、种子换了的不算。"""
     found = records.read(public / "first.json", strict=False)
-    same = {key: found.get(key) for key in FIRST} == FIRST
+    same = {key: found.get(key) for key in OPENING} == OPENING
     return {one["id"]: one["text"] for one in found["texts"]} if same else {}
 
 
@@ -530,7 +534,7 @@ def update(public, names, short=None):
     ids = lambda names, found: [key for name in names if (key := BY_FILE[name].id) in found]  # noqa: E731
     kept = {
         "neighbours.json": {key: near[key] for key in ids(NEIGHBOURS, near)},
-        "first.json": {**FIRST, "texts": [{"id": key, "text": texts[key]} for key in ids(FIRST_SCREEN, texts)]},
+        "first.json": {**OPENING, "texts": [{"id": key, "text": texts[key]} for key in ids(FIRST_SCREEN, texts)]},
     }
     return save(public, results.load(), models, kept, stamps)
 
