@@ -1,6 +1,13 @@
 /** 导出的数据：形状见各个 interface，文件都在 public/ 里，地址都相对于这一页。 */
 import { useEffect, useState } from 'preact/hooks'
 
+/** 一个头多半看什么，占几成；when：只在什么时候。字是 course.json 里的 patterns、moments。 */
+export interface Caption {
+  pattern: string
+  mass: number
+  when?: string
+}
+
 export interface Model {
   file: string
   bytes: number
@@ -10,7 +17,7 @@ export interface Model {
   heads: number
   lens: boolean
   /** 各层各头多半看什么；看不出的是 null */
-  captions: ({ pattern: string; mass: number } | null)[][]
+  captions: (Caption | null)[][]
   vocab: number
   block_size: number
   obeys: boolean
@@ -69,6 +76,8 @@ export interface Course {
   baselines: { uniform: number; unigram: number; bigram: number; form_of_real_poems: Form }
   versions: Version[]
   tunes: string[]
+  patterns: Record<string, string>
+  moments: Record<string, string>
   /** 写词用的温度 */
   temperature: number
   /** 一打开先选的一版，和它对照的一版 */

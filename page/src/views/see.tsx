@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import type { Course, Version } from '../course'
+import type { Caption, Course, Version } from '../course'
 import { Characters, inside, status } from '../engine'
 import { CopyLink, Text } from '../parts/controls'
 import { Fault, Loading, Missing, Picker, playable, withModel } from '../parts/model'
@@ -37,22 +37,24 @@ export default function See({ course, route }: { course: Course; route: Route })
             <>
               <p class="buttons"><button type="button" class="primary" onClick={() => setAsked(true)}>让 {version.id} 读这段</button></p>
               <Loading versions={[version]} />
-              <Found version={version} />
+              <Found course={course} version={version} />
             </>
           )}
     </>
   )
 }
 
+const told = (course: Course, { pattern, when }: Caption) => `${when ? `${course.moments[when]}时，` : ''}看${course.patterns[pattern]}`
+
 /** 没下载模型，先说量出来的：各个头多半看什么。 */
-function Found({ version }: { version: Version }) {
+function Found({ course, version }: { course: Course; version: Version }) {
   const { captions, layers, heads } = version.model!
-  const told = captions.flatMap((row, layer) => row.flatMap((one, head) => one ? [{ ...one, layer, head }] : []))
+  const found = captions.flatMap((row, layer) => row.flatMap((one, head) => one ? [{ one, layer, head }] : []))
   return (
     <>
       <h2>{version.id} 的头，各看什么</h2>
-      <p class="hint">{layers} 层，每层 {heads} 个头。拿没学过的词量过：{told.length ? '下面几个头，目光大半落在一处；别的看不出一定的规律。' : '没有哪个头的目光大半落在一处。'}</p>
-      <ul>{told.map(({ layer, head, pattern, mass }) => <li key={`${layer} ${head}`}>第 {layer + 1} 层，头 {head + 1}：{pattern}（{percent(mass)}）</li>)}</ul>
+      <p class="hint">{layers} 层，每层 {heads} 个头。拿没学过的词量过：{found.length ? '下面几个头，目光大半落在一处；别的看不出一定的规律。' : '没有哪个头的目光大半落在一处。'}</p>
+      <ul>{found.map(({ one, layer, head }) => <li key={`${layer} ${head}`}>第 {layer + 1} 层，头 {head + 1}：{told(course, one)}（{percent(one.mass)}）</li>)}</ul>
     </>
   )
 }
@@ -111,7 +113,7 @@ function Heads({ course, version, text, at, layer, head, off, set }: HeadsProps)
     <>
       {waiting}
       {known.length > block_size && <p class="notice" role="status">它一次只看得见最后 {block_size} 个字，前面的没有画。</p>}
-      <h2>第 {shownLayer + 1} 层，{shownHead === AVERAGE ? '各头平均' : `第 ${shownHead + 1} 个头`}{caption && <small>多半{caption.pattern}</small>}</h2>
+      <h2>第 {shownLayer + 1} 层，{shownHead === AVERAGE ? '各头平均' : `第 ${shownHead + 1} 个头`}{caption && <small>{told(course, caption)}（{percent(caption.mass)}）</small>}</h2>
       <div class="paper" data-weights={row.join(' ')}><Strip name="文字，点一个字看它看哪里" cells={cells} selected={query} onSelect={index => set({ at: index })} /></div>
       <p role="status">
         {quoted(found.chars[found.query]!)}（第 {found.query + 1} 个字）最看：
@@ -131,7 +133,7 @@ function Heads({ course, version, text, at, layer, head, off, set }: HeadsProps)
                   <i style={{ top: `${(found.query / T) * 100}%`, height: `${100 / T}%`, width: `${((found.query + 1) / T) * 100}%` }} />
                 </span>
                 <span>{h === AVERAGE ? '平均' : `头 ${h + 1}`}</span>
-                {h !== AVERAGE && captions[l]?.[h] && <small>{captions[l][h].pattern}</small>}
+                {h !== AVERAGE && captions[l]?.[h] && <small>{told(course, captions[l][h])}</small>}
               </button>
             ))}
           </div>
