@@ -1,10 +1,5 @@
-/** 量一遍模型用得到哪些函数，写成 runtime/used.json。npm run runtime（要 Python 和 onnx）；换了 onnxruntime-web、模型用了新的运算之后跑。 */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+/** 量一遍模型用得到哪些函数，写成 runtime/used.json。npm run runtime；换了 onnxruntime-web、模型用了新的运算之后跑。 */
+import { readFileSync } from 'node:fs'
 import type { InferenceSession } from 'onnxruntime-web/wasm'
 import { expect, test } from 'vitest'
 import { full, record } from '../runtime/reduce'
@@ -27,14 +22,6 @@ test('量一遍', async () => {
     await session.release()
     for (const share of [0, 0.001, 0.3, 0.99]) await fails(() => create(weights.slice(0, weights.length * share))) // 没下完
     await fails(() => create(weights.map((byte, k) => k < 100 ? byte : byte ^ 90)))
-  }
-
-  const folder = mkdtempSync(join(tmpdir(), 'ops-'))
-  execFileSync('python3', [fileURLToPath(new URL('../../tools/ops.py', import.meta.url)), folder], { stdio: 'inherit' })
-  for (const file of await readdir(folder)) {
-    const session = await create(readFileSync(join(folder, file)))
-    await session.run({})
-    await session.release()
   }
   record(ran(instance()))
 }, 600_000)

@@ -95,17 +95,18 @@ function Heads({ course, version, text, at, layer, head, off, set }: HeadsProps)
   if (!found) return <>{waiting}</>
   const { now, whole, layers } = found
   const T = now.length
+  const q = Math.min(query, T - 1) // 看哪里，不用等重算
   const shownLayer = Math.min(Math.max(Math.round(layer), 0), L - 1)
   const shownHead = H === 1 ? 0 : Math.min(Math.max(Math.round(head), AVERAGE), H - 1)
   const weights = layers[shownLayer]!.get(shownHead)!
-  const row = Array.from(weights.subarray(found.query * T, (found.query + 1) * T))
+  const row = Array.from(weights.subarray(q * T, (q + 1) * T))
   const cells: Cell[] = found.chars.map((char, index) => ({
     char,
-    class: index > found.query ? 'masked' : 'seen',
-    style: index > found.query ? undefined : { '--heat': Math.sqrt(row[index]!).toFixed(3) },
-    label: index > found.query ? '在它后面，被遮住了' : `它看这里 ${percent(row[index])}`,
+    class: index > q ? 'masked' : 'seen',
+    style: index > q ? undefined : { '--heat': Math.sqrt(row[index]!).toFixed(3) },
+    label: index > q ? '在它后面，被遮住了' : `它看这里 ${percent(row[index])}`,
   }))
-  const most = row.slice(0, found.query + 1).map((weight, index) => ({ weight, index })).toSorted((a, b) => b.weight - a.weight).slice(0, 5)
+  const most = row.slice(0, q + 1).map((weight, index) => ({ weight, index })).toSorted((a, b) => b.weight - a.weight).slice(0, 5)
   const number = shownLayer * H + shownHead
   const toggle = () => set({ off: (closed.includes(number) ? closed.filter(k => k !== number) : [...closed, number]).join() })
   const caption = shownHead === AVERAGE ? undefined : captions[shownLayer]?.[shownHead]
@@ -116,7 +117,7 @@ function Heads({ course, version, text, at, layer, head, off, set }: HeadsProps)
       <h2>第 {shownLayer + 1} 层，{shownHead === AVERAGE ? '各头平均' : `第 ${shownHead + 1} 个头`}{caption && <small>{told(course, caption)}（{percent(caption.mass)}）</small>}</h2>
       <div class="paper" data-weights={row.join(' ')}><Strip name="文字，点一个字看它看哪里" cells={cells} selected={query} onSelect={index => set({ at: index })} /></div>
       <p role="status">
-        {quoted(found.chars[found.query]!)}（第 {found.query + 1} 个字）最看：
+        {quoted(found.chars[q]!)}（第 {q + 1} 个字）最看：
         {most.map(({ weight, index }, k) => <span key={index}>{k > 0 && '，'}{quoted(found.chars[index]!)}<sub>{index + 1}</sub> {percent(weight)}</span>)}。
       </p>
       <p class="hint">框起来的是正在看的字；红得越深，它看得越多（深浅按权重的平方根）。斜纹的是它后面的字，mask 遮住了，看了就是偷看答案。</p>
@@ -130,7 +131,7 @@ function Heads({ course, version, text, at, layer, head, off, set }: HeadsProps)
               <button key={h} type="button" class={closed.includes(l * H + h) && h !== AVERAGE ? 'closed' : ''} aria-pressed={l === shownLayer && h === shownHead} onClick={() => set({ layer: l, head: h })}>
                 <span class="matrix">
                   <Matrix weights={weights} length={T} />
-                  <i style={{ top: `${(found.query / T) * 100}%`, height: `${100 / T}%`, width: `${((found.query + 1) / T) * 100}%` }} />
+                  <i style={{ top: `${(q / T) * 100}%`, height: `${100 / T}%`, width: `${((q + 1) / T) * 100}%` }} />
                 </span>
                 <span>{h === AVERAGE ? '平均' : `头 ${h + 1}`}</span>
                 {h !== AVERAGE && captions[l]?.[h] && <small>{told(course, captions[l][h])}</small>}
