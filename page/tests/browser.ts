@@ -65,6 +65,9 @@ export const bars = (page: Page): Promise<Bar[]> =>
     return { char: char!, raw: Number(raw) }
   }))
 
+/** 看不见的字，换回它自己。 */
+export const plain = (shown: string) => ({ '↵': '\n', '␣': ' ' })[shown] ?? shown
+
 /** 纸上的字。 */
-export const paper = (page: Page): Promise<string> =>
-  page.locator('.ask .strip [role=button]').evaluateAll(buttons => buttons.map(button => ({ '↵': '\n', '␣': ' ' })[button.textContent!] ?? button.textContent).join(''))
+export const paper = async (page: Page): Promise<string> =>
+  (await page.locator('.ask .strip [role=button]').allTextContents()).map(plain).join('')
