@@ -78,6 +78,8 @@ export interface Course {
   tunes: string[]
   patterns: Record<string, string>
   moments: Record<string, string>
+  /** 没说词人，就用名下最多的 */
+  anyone: string
   /** 写词用的温度 */
   temperature: number
   /** 一打开先选的一版，和它对照的一版 */

@@ -112,12 +112,9 @@ export const unspoken = (text: string) => text.replace(new RegExp(THOUGHTS, 'g')
 export const partOf = (char: string, readings: Record<string, string>) =>
   [...rhymes(readings[char])].slice(0, 1).map(part => String.fromCharCode(0x245f + part)).join('')
 
-/** 给模型的开头：听要求的，题头上面加一行要求；作者由它写。 */
-export const request = (tune: string, part: string, heads: string) =>
-  [[part, heads && `藏头${heads}`].filter(Boolean).join(' '), `${tune} `].filter(Boolean).join('\n')
+/** 给模型的开头：要求一行，题头一行。 */
+export const request = (header: string, part: string, heads: string) =>
+  [[part, heads && `藏头${heads}`].filter(Boolean).join(' '), header, ''].filter((line, k) => k || line).join('\n')
 
-/** 模型接着题头写的 → 作者、正文。 */
-export function parts(written: string): { author: string; body: string } {
-  const [author = '', ...lines] = written.split('\n')
-  return { author, body: lines.join('\n').split('\n\n')[0]! }
-}
+/** 头一首：到空行为止。 */
+export const poem = (written: string) => written.split('\n\n')[0]!

@@ -49,7 +49,6 @@ export function Summary({ judged, heads, body }: { judged: Judged; heads: string
 
 export interface PoemProps {
   tune: string
-  author: string
   /** 正文，想的还在里面 */
   body: string
   /** 要的藏头；没要是空的 */
@@ -58,11 +57,11 @@ export interface PoemProps {
   readings: Record<string, string>
 }
 
-export function Poem({ tune, author, body, heads, templates, readings }: PoemProps) {
+export function Poem({ tune, body, heads, templates, readings }: PoemProps) {
   const judged = judge(unspoken(body), templates, readings)
   return (
     <>
-      <p class="poem-title">{tune} {author}</p>
+      <p class="poem-title">{tune}</p>
       <Verses body={body} judged={judged} />
       <Summary judged={judged} heads={heads} body={body} />
     </>

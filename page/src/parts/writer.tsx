@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { useJson, type Course, type Version } from '../course'
 import { Characters, write } from '../engine'
-import { parts, partOf, request, unspoken, type Prosody } from '../prosody'
+import { partOf, poem as first, request, unspoken, type Prosody } from '../prosody'
 import { link } from '../route'
 import { useRun } from '../run'
 import { useStored } from '../store'
@@ -39,7 +39,7 @@ export function Writer({ course, version, settings, set, sent }: WriterProps) {
   const rhyme = [...settings.rhyme.trim()][0] ?? ''
   const part = data && rhyme ? partOf(rhyme, data.readings) : ''
   const heads = characters.known(settings.heads.replace(/\s/g, '')).join('')
-  const asked = request(tune, part, heads)
+  const asked = request(`${tune} ${course.anyone}`, part, heads)
 
   const compose = (seed: number) => work.run(async signal => {
     set({ seed })
@@ -52,8 +52,7 @@ export function Writer({ course, version, settings, set, sent }: WriterProps) {
     if (data && sent && settings.seed && (poem.asked !== asked || poem.seed !== settings.seed)) void compose(settings.seed)
   }, [data])
 
-  const { author, body } = parts(poem.written)
-  const title = `${poem.tune} ${author}`.trim()
+  const body = first(poem.written)
   return (
     <section class="writer" aria-label="写一首">
       <h2>写一首</h2>
@@ -74,11 +73,11 @@ export function Writer({ course, version, settings, set, sent }: WriterProps) {
       <Fault run={work} />
       {data && poem.written && (
         <>
-          <div class="card"><Poem tune={poem.tune} author={author} body={thinking ? body : unspoken(body)} heads={poem.heads} templates={data.templates[poem.tune] ?? []} readings={data.readings} /></div>
+          <div class="card"><Poem tune={poem.tune} body={thinking ? body : unspoken(body)} heads={poem.heads} templates={data.templates[poem.tune] ?? []} readings={data.readings} /></div>
           <label class="check"><input type="checkbox" checked={thinking} onChange={() => think(!thinking)} />看它想的（①–⑲ 是韵部：写韵字之前，先想好押哪一部）</label>
           <p class="links">
-            <Copy name="复制这一首" text={() => `${title}\n${unspoken(body).trim()}`} />
-            <button type="button" class="quiet" onClick={async () => share(await picture(title, unspoken(body), `${version.id}，从零写的 GPT`), title)}>存成图</button>
+            <Copy name="复制这一首" text={() => `${poem.tune}\n${unspoken(body).trim()}`} />
+            <button type="button" class="quiet" onClick={async () => share(await picture(poem.tune, unspoken(body), `${version.id}，从零写的 GPT`), poem.tune)}>存成图</button>
             <CopyLink />
             <a href={link(version.id)}>{version.id} 怎样学会的</a>
           </p>

@@ -5,7 +5,7 @@ import { clean, CopyLink, SAMPLING, SamplingControls, Text } from '../parts/cont
 import { Fault, Loading, withModel } from '../parts/model'
 import { Legend, Poem } from '../parts/poem'
 import { Unknown } from '../parts/unknown'
-import { parts, request, type Prosody } from '../prosody'
+import { poem, request, type Prosody } from '../prosody'
 import { link, useSettings, type Route } from '../route'
 import { useRun } from '../run'
 import { useStored } from '../store'
@@ -34,7 +34,7 @@ export default function FormView({ course, route }: { course: Course; route: Rou
   const before = useExamples(ids)
 
   const compose = () => work.run(async signal => {
-    const given = chosen.map(({ model }) => request(tune, '', model!.obeys ? heads : ''))
+    const given = chosen.map(({ model }) => request(`${tune} ${course.anyone}`, '', model!.obeys ? heads : ''))
     const written: Record<string, Written> = Object.fromEntries(chosen.map(version => [version.id, { tune, heads: version.model!.obeys ? heads : '', written: '' }]))
     setPoems({ ...written })
     const going = chosen.map((version, k) => ({ id: version.id, writing: write(characters[k]!, characters[k]!.known(given[k]!), clean(settings), signal) }))
@@ -103,7 +103,7 @@ function useExamples(ids: string[]): Record<string, Written> {
     let current = true
     for (const id of ids)
       fetchJson<Details>(`versions/${id}.json`).then(({ examples }) => {
-        const [, tune = '', written = ''] = /^(\S+) (.*)$/s.exec(examples?.[0] ?? '') ?? []
+        const [, tune = '', written = ''] = /^(\S+) \S+\n(.*)$/s.exec(examples?.[0] ?? '') ?? []
         if (current && tune) setFound(now => ({ ...now, [id]: { tune, heads: '', written } }))
       }, () => {})
     return () => void (current = false)
@@ -118,8 +118,8 @@ function Card({ version, prosody, mine, example }: { version: Version; prosody: 
       <h2><a href={link(version.id)}>{version.id}</a> {version.title}</h2>
       {!shown ? <p class="hint">还没写。</p> : (
         <>
-          <p class="hint">{!mine ? '先前写的一首' : mine.heads ? `给它：藏头${mine.heads}／${mine.tune}` : version.model!.obeys ? `给它：${mine.tune}` : '它不懂藏头，只给了它词牌'}</p>
-          <Poem tune={shown.tune} heads={shown.heads} {...parts(shown.written)} templates={prosody.templates[shown.tune] ?? []} readings={prosody.readings} />
+          <p class="hint">{!mine ? '先前写的一首' : mine.heads ? `给它：藏头${mine.heads}／${mine.tune}` : version.model!.obeys ? `给它：${mine.tune}` : '它不懂藏头，只给了它题头'}</p>
+          <Poem tune={shown.tune} heads={shown.heads} body={poem(shown.written)} templates={prosody.templates[shown.tune] ?? []} readings={prosody.readings} />
         </>
       )}
     </section>
