@@ -386,7 +386,7 @@ class TestStale:
         assert (
             set(manifest["files"])
             == files
-            >= {"models/v1.onnx", "models/v3.onnx", "course.json", "neighbours.json", "first.json"}
+            >= {"models/v1.onnx", "models/v3.onnx", "course.json", "answers.json", "first.json"}
         )
         assert all((public / file).stat().st_size == one["bytes"] for file, one in manifest["files"].items())
 
@@ -598,6 +598,24 @@ class TestContents:
 
     def test_every_number_is_valid_json(self):
         assert json.loads(export_page.encoded({"a": [1.5, None], "词": "江"})) == {"a": [1.5, None], "词": "江"}
+
+    def test_answers(self, contents):
+        """说了“答案在 docs/answers.md”的，都有；一条不少，也没有网页认不得的。"""
+        found, document = contents["answers.json"], (records.DOCS / "answers.md").read_text(encoding="utf-8")
+        shown = [BY_FILE[name].id for name in export_page.COURSE]
+        assert set(found) == {key for key in shown if "答案在 docs/answers.md" in source(BY_ID[key].file)}
+        sections = {name: text for name, text in re.findall("^## `(.+)`\n((?s:.*?))(?=^## |\\Z)", document, re.M)}
+        for key, parts in found.items():
+            section = sections[BY_ID[key].file]
+            assert len(parts) == section.count("<details>") > 0
+            for one in parts:
+                assert (
+                    f"<summary>{one['title']}</summary>" in section
+                    and one["text"].split("\n")[0].split("[")[0] in section
+                )
+                for link in re.findall(r"\]\((.*?)\)", one["text"]):
+                    assert link.startswith("https:") or (ROOT / link).exists(), link
+        assert "<" not in re.sub("`.*?`|```.*?```| < ", "", json.dumps(found, ensure_ascii=False))
 
 
 class TestKept:

@@ -17,6 +17,7 @@ import collections
 import hashlib
 import json
 import logging
+import posixpath
 import re
 import warnings
 
@@ -392,6 +393,27 @@ def forms_and_readings(forms, text):
     return {"readings": readings, "templates": templates}
 
 
+def explained():
+    """answers.json 的内容（dict）：docs/answers.md 里各版的，{id: [{"title": 问的, "text": 答的（Markdown）}, …]}。
+
+    引文的行末不要 <br>；链接从仓库的根目录数起，不从 docs/。
+    """
+    found = {}
+    for section in re.split("^## ", (records.DOCS / "answers.md").read_text(encoding="utf-8"), flags=re.M)[1:]:
+        name, parts = re.match("`(.+)`", section)[1], []
+        for title, text in re.findall("<summary>(.*?)</summary>\n+(.*?)\n+</details>", section, re.S):
+            text = re.sub(r"^(>.*)<br>$", r"\1", text, flags=re.M)
+            parts.append({"title": title, "text": re.sub(r"\]\((?!https?:)(.*?)\)", from_the_root, text)})
+        if name in COURSE:
+            found[BY_FILE[name].id] = parts
+    return found
+
+
+def from_the_root(link):
+    """docs/ 里的链接（re.Match）→ 从仓库的根目录数起的（str）。"""
+    return f"]({posixpath.normpath(posixpath.join('docs', link[1]))})"
+
+
 def documents(measured, models):
     """不用模型就写得出的各个文件：{路径: JSON 的内容}。models：{id: 它的模型（见 export）}。"""
     text = course.corpus()
@@ -412,6 +434,7 @@ def documents(measured, models):
             "contrast": ids(course.CONTRAST)[0],
             "rungs": ids(course.RUNG),
         },
+        "answers.json": explained(),
         "prosody.json": forms_and_readings(forms, text),
         **{f"versions/{BY_FILE[name].id}.json": details(name, measured) for name in COURSE},
     }
@@ -465,9 +488,7 @@ def stale(public=None):
         found.append(records.Stale("page/tests/reference.json", "和导出的模型对不上", "python tools/export_page.py"))
     for file, content in documents(results.load(), models).items():
         if manifest["files"].get(file, {}).get("sha256") != hashlib.sha256(encoded(content)).hexdigest():
-            found.append(
-                records.Stale(file, "脚本或 docs/results.json 改了", "python tools/export_page.py --write", 5.0)
-            )
+            found.append(records.Stale(file, "脚本或 docs/ 里的改了", "python tools/export_page.py --write", 5.0))
     return found
 
 
