@@ -89,11 +89,18 @@ function Part({ section, version }: { section: Section; version: Version }) {
 function Answer({ version }: { version: Version }) {
   const [open, setOpen] = useState(false)
   const { data, error } = useJson<Answers>(open ? 'answers.json' : null)
+  const [html, setHtml] = useState('')
+  useEffect(() => {
+    const text = (data?.[version.id] ?? []).map(({ title, text }) => `**${title}**\n\n${text}`).join('\n\n')
+    const address = repository()
+    if (text) void import('marked').then(({ marked }) => // 答案里的链接指着仓库里的文件
+      setHtml(marked.parse(text.replace(/\[([^\]]*)\]\(([^)]*)\)/g, address ? `[$1](${address}/blob/main/$2)` : '$1'), { async: false })))
+  }, [data])
   return (
     <details class="answer" onToggle={event => setOpen(event.currentTarget.open)}>
       <summary>想好了，看答案</summary>
       {error && <p class="fault" role="alert">{error}</p>}
-      {(data?.[version.id] ?? []).map(({ title, text }) => <div key={title}><b>{title}</b>{text.split('\n\n').map((paragraph, k) => <p key={k}>{paragraph}</p>)}</div>)}
+      <div class="scroll" tabIndex={0} role="region" aria-label="答案" dangerouslySetInnerHTML={{ __html: html }} />
     </details>
   )
 }
