@@ -207,7 +207,7 @@ COURSE = [
     ),
     Script(
         "modern/babygpt_v24_base.py", MODERN, "真跑一回，存下 base.pth", before="v22", bound=40, touches="training",
-        saves="base.pth", page=True, label="底座", shown=(STAGES, SAMPLES, RUNG, FIRST_SCREEN),
+        saves="base.pth", page=True, label="底座", shown=(STAGES, SAMPLES, RUNG, NEIGHBOURS, FIRST_SCREEN),
     ),
     Script(
         "modern/babygpt_v25_think.py", AFTER, "先想后写：句号前的字，先写下它押哪一部，再写它", before="v24", bound=20,

@@ -430,6 +430,8 @@ def documents(measured, models):
             "tunes": forms.tunes,
             "patterns": captions.PATTERNS,
             "moments": captions.MOMENTS,
+            "anyone": collections.Counter(author for _, author, _ in forms.poems(text)).most_common(1)[0][0],
+            "temperature": float(re.search(r"^temperature = ([\d.]+)", source(course.WRITER), re.M)[1]),
             "first": ids(course.DEFAULT)[0],
             "contrast": ids(course.CONTRAST)[0],
             "rungs": ids(course.RUNG),

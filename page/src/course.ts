@@ -62,12 +62,10 @@ export interface First {
   texts: { id: string; text: string }[]
 }
 
-/** 学的过程：每次评估时，下一个字的前几名，写的一段。 */
+/** 学的过程：每次评估时，下一个字的前几名，接着写的一段。 */
 export interface Film {
   opening: string
-  /** 写的那一段从哪里接起 */
-  prompt: string
-  steps: { step: number; train_loss: number; val_loss: number; top: [string, number][]; sample: string }[]
+  frames: { step: number; train_loss: number; val_loss: number; top: [string, number][]; text: string }[]
 }
 
 export interface Course {

@@ -8,18 +8,18 @@ export function Film({ version }: { version: Version }) {
   const [at, move] = useState(0)
   if (error) return <p class="fault" role="alert">{error}</p>
   if (!data) return null
-  const now = data.steps[at]!
-  const most = Math.max(...data.steps.flatMap(({ top }) => top.map(([, p]) => p)))
+  const now = data.frames[at]!
+  const most = Math.max(...data.frames.flatMap(({ top }) => top.map(([, p]) => p)))
   return (
     <section class="film">
       <h2>看它学</h2>
       <label class="field wide">
         <span>第 {now.step} 步，验证 loss {loss(now.val_loss)}</span>
-        <input type="range" min="0" max={data.steps.length - 1} step="1" value={at} aria-valuetext={`第 ${now.step} 步`} onInput={event => move(Number(event.currentTarget.value))} />
+        <input type="range" min="0" max={data.frames.length - 1} step="1" value={at} aria-valuetext={`第 ${now.step} 步`} onInput={event => move(Number(event.currentTarget.value))} />
       </label>
       <div class="pair">
         <section>
-          <h3>“{data.opening}”之后，前五名</h3>
+          <h3>下一个字，前五名</h3>
           <ol class="bars near">
             {now.top.map(([char, p]) => (
               <li key={char}>
@@ -34,7 +34,7 @@ export function Film({ version }: { version: Version }) {
         </section>
         <section>
           <h3>这时写的</h3>
-          <p class="poem paper"><span class="typed">{data.prompt}</span><span class="written">{now.sample}</span></p>
+          <p class="poem paper"><span class="typed">{data.opening}</span><span class="written">{now.text.trimEnd()}</span></p>
         </section>
       </div>
     </section>
