@@ -26,14 +26,12 @@ export function App() {
   const { data: course, error } = useJson<Course>('course.json')
   const route = useRoute()
   const main = useRef<HTMLElement>(null)
-  const first = useRef(true)
   const version = course && find(course, route.view)
   const name = version ? `${version.id} ${version.title}` : viewOf(route)?.name
   useScroll(route)
   useEffect(() => {
     document.title = name && route.view ? `${name} · 从零写一个学填词的 GPT` : '从零写一个学填词的 GPT'
-    if (first.current) first.current = !course
-    else main.current?.focus({ preventScroll: true }) // 换了一页：读屏软件从头念起
+    if (route.visit) main.current?.focus({ preventScroll: true }) // 换了一页：读屏软件从头念起
   }, [route.visit, name])
   return (
     <>

@@ -37,25 +37,35 @@ function forget(entry: Entry) {
   set(entry, { phase: 'idle' })
 }
 
-let thread: { engine: Remote<Engine>; dead: Promise<never> } | undefined
+let thread: Remote<Engine> | undefined
+const waiting = new Set<(error: Error) => void>() // 等着后台线程回话的
+let started = false
 
 function open() {
   if (thread) return thread
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
-  const dead = new Promise<never>((_, reject) => worker.addEventListener('error', () => { // 线程自己没起来，等不到回话了
+  worker.addEventListener('error', () => { // 线程自己没起来，等不到回话了
     thread = undefined
     entries.forEach(forget)
-    reject(new Error(navigator.onLine ? '跑模型的后台线程停了，请刷新再试；这一页别的都能看。' : '运行模型的程序没取到：网络断了，连上了就接着来。'))
-  }))
-  dead.catch(() => {})
-  return (thread = { engine: wrap<Engine>(worker), dead })
+    const error = new Error(navigator.onLine ? '跑模型的后台线程停了，请刷新再试；这一页别的都能看。' : '运行模型的程序没取到：网络断了，连上了就接着来。')
+    for (const reject of waiting) reject(error)
+  })
+  return (thread = wrap<Engine>(worker))
 }
 
 /** 交给后台线程；线程没了，就抛出一句中文的 Error。 */
 function call<T>(request: (engine: Remote<Engine>) => Promise<T>): Promise<T> {
-  const { engine, dead } = open()
-  return Promise.race([request(engine), dead])
+  return new Promise((resolve, reject) => {
+    waiting.add(reject)
+    void request(open()).then(resolve, reject).finally(() => waiting.delete(reject))
+  })
 }
+
+/** 不要了：在下的停，开着的放下。 */
+const drop = (id: string) => void call(engine => engine.drop(id)).catch(() => {})
+
+/** 运行模型的程序下过了没有。 */
+export const running = () => started
 
 const source = ({ id, model }: Version): Source => {
   const { file, bytes, layers, heads, lens } = model!
@@ -69,11 +79,12 @@ function load(version: Version, entry: Entry): Promise<void> {
   )).then(
     () => {
       if (entry.loading !== mine) return
+      started = true
       set(entry, { phase: 'ready' })
       const idle = [...entries].filter(([, one]) => one.status.phase === 'ready').toSorted(([, a], [, b]) => b.used - a.used).slice(MOST_MODELS)
       for (const [id, one] of idle) {
         forget(one)
-        void call(engine => engine.release(id))
+        drop(id)
       }
     },
     error => {
@@ -98,7 +109,7 @@ export async function ready(version: Version, signal: AbortSignal): Promise<void
     entry.waiting -= 1
     if (!entry.waiting && entry.loading === loading && entry.status.phase === 'loading') {
       forget(entry)
-      void call(engine => engine.cancel(version.id))
+      drop(version.id)
     }
   }
 }

@@ -5,7 +5,10 @@ const channel = new BroadcastChannel('fetched')
 const watch = (tell: (urls: string[]) => void) =>
   new PerformanceObserver(list => tell(list.getEntries().map(({ name }) => name))).observe({ type: 'resource', buffered: true })
 
-export const watchWorker = () => watch(urls => channel.postMessage([location.href, ...urls]))
+export const watchWorker = () => watch(urls => channel.postMessage([location.href, ...urls.filter(url => !url.endsWith('.onnx'))]))
+
+/** 模型下到一半可能不要了：打开了才留。 */
+export const keepModel = (url: string) => channel.postMessage([url])
 
 export function startOffline() {
   if (!import.meta.env.PROD || !('serviceWorker' in navigator)) return

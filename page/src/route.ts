@@ -1,5 +1,5 @@
 /** 地址栏里 # 之后的部分：#/ask/v=版本&text=春江。 */
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { recall, remember } from './store'
 
 export interface Route {
@@ -38,10 +38,16 @@ export function useScroll(route: Route) {
     let timer: ReturnType<typeof setTimeout>
     const keep = () => {
       clearTimeout(timer)
-      timer = setTimeout(() => history.replaceState({ y: scrollY }, ''), 100)
+      const here = location.href
+      timer = setTimeout(() => here === location.href && write(), 100)
     }
+    const write = () => history.replaceState({ y: scrollY }, '')
     addEventListener('scroll', keep)
-    return () => removeEventListener('scroll', keep)
+    addEventListener('click', write, true) // 要走了
+    return () => {
+      removeEventListener('scroll', keep)
+      removeEventListener('click', write, true)
+    }
   }, [])
   useEffect(() => {
     const y = (history.state as { y?: number } | null)?.y ?? 0
@@ -49,7 +55,7 @@ export function useScroll(route: Route) {
     if (!y) return
     const watcher = new ResizeObserver(() => {
       scrollTo(0, y)
-      if (scrollY >= y) done()
+      if (scrollY >= y - 1) done()
     })
     const done = () => {
       watcher.disconnect()
@@ -66,10 +72,10 @@ export function useSettings<T extends Settings>(route: Route, defaults: T): [T, 
   const key = `settings ${route.view}`
   const [settings, setSettings] = useState(() => read(route.params, defaults, recall<Partial<T>>(key)))
   const first = useRef(true)
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (first.current) {
       first.current = false
-      return
+      if (!recall(key)) return
     }
     remember(key, settings)
     const write = () => {

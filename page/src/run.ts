@@ -21,13 +21,13 @@ export function useRun(): Run {
 
   const stop = () => {
     current.current?.abort()
+    failed.current = undefined
+    setFault('')
     setRunning(false)
   }
   const run = async (work: Work) => {
     stop()
     const { signal } = (current.current = new AbortController())
-    failed.current = undefined
-    setFault('')
     setRunning(true)
     try {
       await work(signal)
@@ -49,4 +49,31 @@ export function useRun(): Run {
     }
   }, [])
   return { running, fault, run, stop, again }
+}
+
+/** 一个字一个字地写：写着的时候再点，就多写几个。start 每写一个字 yield 一次。 */
+export function useQueue(work: Run) {
+  const left = useRef(0) // 还要写几个字
+  return {
+    busy: () => left.current > 0,
+    /** 正一直写着 */
+    many: work.running && left.current > 1,
+    add(count: number, start: (signal: AbortSignal) => AsyncGenerator) {
+      left.current += count
+      if (left.current > count) return
+      void work.run(async signal => {
+        left.current ||= count // 又来一次
+        try {
+          for await (const _ of start(signal)) if (--left.current <= 0) break
+        } finally {
+          if (!signal.aborted) left.current = 0
+        }
+      })
+    },
+    stop() {
+      if (!left.current && !work.fault) return // 没在写，别打断别的
+      left.current = 0
+      work.stop()
+    },
+  }
 }

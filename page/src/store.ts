@@ -1,5 +1,5 @@
 /** 这个标签页里记着的东西：换页、刷新、返回都还在。存不下就只管这一次。 */
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 
 export function recall<T>(key: string): T | undefined {
   try {
@@ -16,8 +16,8 @@ export function remember(key: string, value: unknown) {
 }
 
 /** 和 useState 一样，只是记得住。 */
-export function useStored<T>(key: string, initial: T): [T, (value: T) => void] {
+export function useStored<T>(key: string, initial: T) {
   const [value, setValue] = useState<T>(() => recall<T>(key) ?? initial)
-  useEffect(() => remember(key, value), [value])
-  return [value, setValue]
+  useLayoutEffect(() => remember(key, value), [value])
+  return [value, setValue] as const
 }

@@ -1,7 +1,7 @@
 /** 在后台线程里跑模型：页面不卡。出了错，都抛出一句中文的 Error。 */
 import { expose } from 'comlink'
 import * as ort from 'onnxruntime-web/wasm'
-import { watchWorker } from './offline'
+import { keepModel, watchWorker } from './offline'
 import { loadRuntime, openModel, type Model } from './runtime'
 import { answer, lossOf, uniform, type Answer, type Candidate } from './sampling'
 
@@ -139,16 +139,15 @@ const engine = {
       const session = await open(source, report, controller.signal)
       if (controller.signal.aborted) return void session.release()
       sessions.set(source.id, session)
+      keepModel(source.url)
     } finally {
+      controller.abort() // 别的没取到，它也不下了
       if (loading.get(source.id) === controller) loading.delete(source.id)
     }
   },
 
-  cancel(id: string): void {
+  async drop(id: string): Promise<void> {
     loading.get(id)?.abort()
-  },
-
-  async release(id: string): Promise<void> {
     const session = sessions.get(id)
     sessions.delete(id)
     await session?.release()

@@ -58,6 +58,23 @@ describe('写的字', () => {
     await expect.poll(() => page.getByLabel('文字').inputValue()).toBe('春江花月夜')
   })
 
+  test('改了要求、没再写，刷新了，写好的一首还在；绕一圈回来，链接还是全的', async () => {
+    const page = await open('')
+    await named(page, '写一首').click()
+    await named(page, '再写一首').waitFor()
+    const poem = await page.locator('.writer .verses').textContent()
+    await page.getByLabel('词牌').selectOption({ index: 3 })
+    await page.reload()
+    await page.locator('.writer .verses').waitFor()
+    await page.waitForTimeout(300)
+    expect(await page.locator('.writer .verses').textContent()).toBe(poem)
+    await page.getByLabel('藏头').fill('春江')
+    await page.getByRole('link', { name: '近邻' }).click()
+    await page.locator('.near li').first().waitFor()
+    await page.getByRole('link', { name: '路', exact: true }).click()
+    await expect.poll(() => decodeURIComponent(page.url())).toContain('heads=春江')
+  })
+
   test('返回，回到离开时的地方', async () => {
     const page = await open('')
     await page.getByRole('link', { name: /^v13 / }).scrollIntoViewIfNeeded()
@@ -135,6 +152,23 @@ describe('点了就算', () => {
     await page.keyboard.press('Enter')
     await expect.poll(() => paper(page)).toBe('春江')
     expect(await page.evaluate(() => document.activeElement!.textContent)).toBe('擦掉')
+  })
+
+  test('没写成，换一版照样写；写着换版，旧的不接着写', async () => {
+    allow(/404/)
+    const page = await open('#/ask/text=明月')
+    await page.route('**/v11.onnx', route => route.fulfill({ status: 404 }))
+    await named(page, '写一个字').click()
+    await page.locator('.fault').waitFor()
+    await page.getByLabel('问哪一版').selectOption('v3')
+    await page.locator('.bars li').first().waitFor()
+    await named(page, '一直写').click()
+    await expect.poll(async () => (await paper(page)).length).toBeGreaterThan(5)
+    await page.getByLabel('问哪一版').selectOption('v4')
+    await page.locator('.bars li').first().waitFor()
+    const written = await paper(page)
+    await page.waitForTimeout(300)
+    expect(await paper(page)).toBe(written)
   })
 
   test('并排也一样', async () => {

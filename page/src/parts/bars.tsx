@@ -45,6 +45,15 @@ export function Bars(props: {
   )
 }
 
+/** 一个字，一条，一个数。 */
+export const Row = ({ char, share, value }: { char: string; share: number; value: string }) => (
+  <>
+    <span class="bar-char">{visible(char)}</span>
+    <span class="bar-track"><span class="bar-fill" style={{ width: `${Math.max(0, share) * 100}%` }} /></span>
+    <span class="bar-value">{value}</span>
+  </>
+)
+
 /** 抽签：从大到小排成一条，随机数落在谁的一段，就是谁。 */
 export function Draw({ answer, characters }: { answer: Answer; characters: Characters }) {
   const shown = answer.top.filter(one => one.p > 0)

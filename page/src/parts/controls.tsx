@@ -41,22 +41,6 @@ export function SamplingControls({ value, onChange }: { value: Sampling; onChang
   )
 }
 
-/** 输入法还没选定的字不算数：选定了，才交出去。 */
-export function useComposed(value: string, onChange: (value: string) => void) {
-  const [draft, setDraft] = useState<string>()
-  type Input = preact.TargetedEvent<HTMLInputElement | HTMLTextAreaElement>
-  const commit = (event: Input) => {
-    setDraft(undefined)
-    if (event.currentTarget.value !== value) onChange(event.currentTarget.value)
-  }
-  return {
-    value: draft ?? value,
-    onInput: (event: Input) => (event as unknown as InputEvent).isComposing ? setDraft(event.currentTarget.value) : commit(event),
-    onCompositionStart: (event: Input) => setDraft(event.currentTarget.value),
-    onCompositionEnd: commit,
-  }
-}
-
 interface TextProps {
   label: preact.ComponentChildren
   value: string
@@ -66,9 +50,20 @@ interface TextProps {
   size?: number
 }
 
-/** 写字的格子。 */
+/** 写字的格子。输入法还没选定的字不算数：选定了，才交出去。 */
 export function Text({ label, value, onChange, rows, size }: TextProps) {
-  const composed = useComposed(value, onChange)
+  const [draft, setDraft] = useState<string>()
+  type Input = preact.TargetedEvent<HTMLInputElement | HTMLTextAreaElement>
+  const commit = (event: Input) => {
+    setDraft(undefined)
+    if (event.currentTarget.value !== value) onChange(event.currentTarget.value)
+  }
+  const composed = {
+    value: draft ?? value,
+    onInput: (event: Input) => (event as unknown as InputEvent).isComposing ? setDraft(event.currentTarget.value) : commit(event),
+    onCompositionStart: (event: Input) => setDraft(event.currentTarget.value),
+    onCompositionEnd: commit,
+  }
   return (
     <label class={rows ? 'field wide' : 'field'}>
       <span>{label}</span>
@@ -77,12 +72,20 @@ export function Text({ label, value, onChange, rows, size }: TextProps) {
   )
 }
 
+/** 挑一个词牌。 */
+export function Tune({ tunes, value, onChange }: { tunes: string[]; value: string; onChange: (tune: string) => void }) {
+  return (
+    <label class="field">
+      <span>词牌</span>
+      <select value={value} onChange={event => onChange(event.currentTarget.value)}>{tunes.map(one => <option key={one}>{one}</option>)}</select>
+    </label>
+  )
+}
+
 /** 复制：一段话，或者这一页的地址（设置都在里面）。 */
 export function Copy({ name, text }: { name: string; text: () => string }) {
   const [said, say] = useState('')
-  const copy = () =>
-    setTimeout(() => // 等设置写进地址
-      navigator.clipboard?.writeText(text()).then(() => say('复制好了'), () => say('复制不了，请自己选中来抄')) ?? say('复制不了，请自己选中来抄'), 300)
+  const copy = () => navigator.clipboard?.writeText(text()).then(() => say('复制好了'), () => say('复制不了，请自己选中来抄')) ?? say('复制不了，请自己选中来抄')
   return (
     <>
       <button type="button" class="quiet" onClick={copy}>{name}</button>

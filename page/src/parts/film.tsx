@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks'
 import { useJson, type Film as Reel, type Version } from '../course'
-import { chance, loss, visible } from './text'
+import { Row } from './bars'
+import { chance, loss } from './text'
 
 /** 学的过程：一根滑杆，从第 0 步拉到最后，看它猜的、写的怎样变。 */
 export function Film({ version }: { version: Version }) {
@@ -23,11 +24,7 @@ export function Film({ version }: { version: Version }) {
           <ol class="bars near">
             {now.top.map(([char, p]) => (
               <li key={char}>
-                <div class="bar-row">
-                  <span class="bar-char">{visible(char)}</span>
-                  <span class="bar-track"><span class="bar-fill" style={{ width: `${(p / most) * 100}%` }} /></span>
-                  <span class="bar-value">{chance(p)}</span>
-                </div>
+                <div class="bar-row"><Row char={char} share={p / most} value={chance(p)} /></div>
               </li>
             ))}
           </ol>

@@ -1,5 +1,4 @@
-import type { Course, First } from '../course'
-import { useJson } from '../course'
+import { useJson, type Course, type First } from '../course'
 import { link, type Settings } from '../route'
 import { unspoken } from '../prosody'
 import { find } from './model'

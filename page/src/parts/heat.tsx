@@ -1,4 +1,4 @@
-import { useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { Course, Version } from '../course'
 import { Characters, losses } from '../engine'
 import { useRun } from '../run'
@@ -24,6 +24,8 @@ export function Heat({ course, version }: { course: Course; version: Version }) 
   const versions = other ? [version, other] : [version]
   const characters = useMemo(() => versions.map(one => new Characters(course, one)), [course, versions.map(one => one.id).join()])
   const all = useMemo(() => [...pasted].filter(char => characters.every(one => !one.unknown(char).length)), [characters, pasted])
+
+  useEffect(() => work.stop(), [characters]) // 换了版本，算着的不要了
 
   const score = () => work.run(async signal => {
     const text = all.slice(0, MOST)

@@ -1,5 +1,5 @@
 import type { Course, Part, Version } from '../course'
-import { useStatuses } from '../engine'
+import { running, useStatuses } from '../engine'
 import type { Run } from '../run'
 import { megabytes } from './text'
 
@@ -48,7 +48,7 @@ export function Loading({ versions }: { versions: Version[] }) {
   const statuses = useStatuses(versions)
   const absent = versions.filter((_, k) => statuses[k]!.phase === 'idle')
   return (
-    <div class="loading" role="status">
+    <div class="loading">
       {versions.map((version, k) => {
         const status = statuses[k]!
         if (status.phase !== 'loading') return null
@@ -60,7 +60,7 @@ export function Loading({ versions }: { versions: Version[] }) {
           </p>
         )
       })}
-      {absent.length === versions.length && <p class="hint">头一次要下载 {names(absent)} 的模型（{megabytes(size(absent))}）和运行它的程序（{megabytes(__RUNTIME_TRAVELS__)}），在你自己的浏览器里算。</p>}
+      {absent.length > 0 && <p class="hint">头一次要下载 {names(absent)} 的模型（{megabytes(size(absent))}）{!running() && <>和运行它的程序（{megabytes(__RUNTIME_TRAVELS__)}）</>}，在你自己的浏览器里算。</p>}
     </div>
   )
 }

@@ -24,7 +24,11 @@ export async function picture(title: string, body: string, foot: string): Promis
 
 export async function share(blob: Blob, name: string) {
   const file = new File([blob], `${name}.png`, { type: blob.type })
-  if (navigator.canShare?.({ files: [file] })) return navigator.share({ files: [file] }).catch(() => {}) // 读者又不想发了
+  if (navigator.canShare?.({ files: [file] })) try {
+      return await navigator.share({ files: [file] })
+    } catch (error) {
+      if ((error as Error).name === 'AbortError') return // 读者又不想发了
+    }
   const anchor = document.createElement('a')
   anchor.href = URL.createObjectURL(file)
   anchor.download = file.name

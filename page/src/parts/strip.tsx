@@ -22,7 +22,7 @@ export function Strip(props: { name: string; cells: Cell[]; selected: number; on
     const buttons = [...box.current!.querySelectorAll<HTMLElement>('[role=button]')]
     const here = buttons.indexOf(document.activeElement as HTMLElement)
     const to = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: buttons.length - 1, Enter: here, ' ': here }[event.key]
-    if (here < 0 || to === undefined || !buttons[to]) return
+    if (event.altKey || event.ctrlKey || event.metaKey || here < 0 || to === undefined || !buttons[to]) return
     event.preventDefault()
     buttons[to].focus()
     onSelect(first + to)
@@ -33,7 +33,6 @@ export function Strip(props: { name: string; cells: Cell[]; selected: number; on
       {cells.slice(first).map((cell, k) => (
         <>
           <span
-            key={first + k}
             role="button"
             class={cell.class}
             style={cell.style}

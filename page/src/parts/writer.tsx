@@ -5,11 +5,13 @@ import { partOf, poem as first, request, unspoken, type Prosody } from '../proso
 import { link } from '../route'
 import { useRun } from '../run'
 import { useStored } from '../store'
-import { Copy, CopyLink, Text } from './controls'
+import { Copy, CopyLink, Text, Tune } from './controls'
 import { Fault, Loading } from './model'
 import { picture, share } from './picture'
 import { Legend, Poem } from './poem'
 import { Unknown } from './unknown'
+
+export const MOST = 200 // 最长的词，连标点和换行
 
 export interface Request {
   tune: string
@@ -45,26 +47,27 @@ export function Writer({ course, version, settings, set, sent }: WriterProps) {
     set({ seed })
     const draw = { temp: course.temperature, k: 0, seed }
     setPoem({ asked, tune, heads, seed, written: '' })
-    for await (const { written } of write(characters, characters.known(asked), draw, signal))
+    for await (const { written } of write(characters, characters.known(asked), draw, signal)) {
       setPoem({ asked, tune, heads, seed, written: written.join('') })
+      if (written.length >= MOST) break
+    }
   })
   useEffect(() => {
-    if (data && sent && settings.seed && (poem.asked !== asked || poem.seed !== settings.seed)) void compose(settings.seed)
+    if (data && sent && settings.seed && !(poem.asked === asked && poem.seed === settings.seed && poem.written)) void compose(settings.seed)
   }, [data])
+  useEffect(() => { // 要求改了，先前没做成的就不要了
+    if (!work.running) work.stop()
+  }, [asked])
 
   const body = first(poem.written)
   return (
     <section class="writer" aria-label="写一首">
       <h2>写一首</h2>
       <div class="controls">
-        <label class="field">
-          <span>词牌</span>
-          <select value={tune} onChange={event => set({ tune: event.currentTarget.value })}>{course.tunes.map(one => <option key={one}>{one}</option>)}</select>
-        </label>
-        <Text label={<>押谁的韵 <small>写一个字</small></>} size={3} value={settings.rhyme} onChange={rhyme => set({ rhyme })} />
-        <Text label={<>藏头 <small>可以不写</small></>} size={8} value={settings.heads} onChange={heads => set({ heads })} />
-        <button type="button" class="primary" onClick={() => data && compose(poem.written ? 1 + Math.floor(Math.random() * 9999) : settings.seed || 42)}>{poem.written ? '再写一首' : '写一首'}</button>
-        {work.running && <button type="button" onClick={work.stop}>停</button>}
+        <Tune tunes={course.tunes} value={tune} onChange={tune => set({ tune, seed: 0 })} />
+        <Text label={<>押谁的韵 <small>写一个字</small></>} size={3} value={settings.rhyme} onChange={rhyme => set({ rhyme, seed: 0 })} />
+        <Text label={<>藏头 <small>可以不写</small></>} size={8} value={settings.heads} onChange={heads => set({ heads, seed: 0 })} />
+        <button type="button" class="primary" onClick={() => work.running ? work.stop() : data && compose(poem.asked === asked ? 1 + Math.floor(Math.random() * 9999) : 42)}>{work.running ? '停' : poem.written ? '再写一首' : '写一首'}</button>
       </div>
       <Unknown characters={characters} text={settings.heads} />
       {data && rhyme && !part && <p class="notice" role="status">不知道“{rhyme}”押哪一韵，换个字；这里就随它押。</p>}

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { useJson, type Course, type First } from '../course'
 import { Characters, ended, next, status, write } from '../engine'
 import { Bars, Draw } from '../parts/bars'
@@ -8,12 +8,12 @@ import { Fault, Loading, Missing, Picker, playable } from '../parts/model'
 import { Strip, type Cell } from '../parts/strip'
 import { Unknown } from '../parts/unknown'
 import { link, useSettings, type Route } from '../route'
-import { useRun } from '../run'
+import { useQueue, useRun } from '../run'
 import type { Answer } from '../sampling'
 import { useStored } from '../store'
 
 const MOST = 100 // “一直写”一次最多写几个字
-const PACE = 60 // 每个字至少隔这么多毫秒，看得清
+const PACE = 50 // 一直写的时候，每个字隔这么多毫秒，看得清
 
 export default function Ask({ course, route }: { course: Course; route: Route }) {
   const { data: first } = useJson<First>('first.json')
@@ -27,69 +27,60 @@ function Paper({ course, route, first }: { course: Course; route: Route; first: 
   const characters = useMemo(() => new Characters(course, version), [course, version])
   const typed = useMemo(() => characters.known(settings.text), [characters, settings.text])
   const draw = clean(settings)
-  const key = JSON.stringify([settings.text, draw])
   const usual = settings.text === first.opening && draw.seed === first.seed && draw.temp === 1 && !draw.k // 这样写的，事先写好了
+  const key = JSON.stringify([settings.text, draw, usual && version.id])
   const [kept, setKept] = useStored<Record<string, string[]>>('ask', {}) // 各样设置下写的，换回来还在
   const written = (kept[key] ?? [...(usual ? first.texts.find(one => one.id === version.id)?.text ?? '' : '')]).filter(char => !characters.unknown(char).length)
-  const keep = (written: string[]) => setKept({ ...kept, [key]: written })
+  const keep = (written: string[]) => setKept(now => ({ ...now, [key]: written }))
   const [at, setAt] = useState<number>()
   const [shown, show] = useState<{ answer: Answer; position: number; characters: Characters }>()
+  const [wanted, want] = useState(route.params.has('v')) // 读者要过模型了，才去下载
   const work = useRun()
-  const left = useRef(0) // 还要写几个字
-  const wanted = useRef(route.params.has('v')) // 读者要过模型了，才去下载
+  const queue = useQueue(work)
   const stay = useRef<number | undefined>(undefined) // 换一条路之后，还看这个位置
 
   const text = [...typed, ...written]
   const position = Math.min(at ?? text.length, text.length)
 
-  useEffect(() => { // 换了开头、温度、种子：看新的末尾
-    left.current = 0
+  useLayoutEffect(() => { // 换了开头、温度、种子：看新的末尾
+    queue.stop()
     setAt(stay.current)
     stay.current = undefined
   }, [key])
 
   useEffect(() => { // 条总是跟着看的那个位置
-    if (left.current > 0 || (!wanted.current && status(version).phase !== 'ready')) return
+    if (queue.busy() || (!wanted && status(version).phase !== 'ready')) return
     void work.run(async signal => {
       const about = text[position]
       const request = { ids: characters.window(text.slice(0, position)), seed: draw.seed, position: Math.max(0, position - typed.length), temperature: draw.temp, topK: draw.k }
       show({ answer: await next(version, about === undefined ? request : { ...request, about: characters.id(about) }, signal), position, characters })
     })
-  }, [version, key, text.join(''), position])
+  }, [version, key, text.join(''), position, wanted])
 
   const compose = (count: number) => {
-    wanted.current = true
-    left.current += count
-    if (left.current > count) return // 正写着，接着写
-    void work.run(async signal => {
+    want(true)
+    queue.add(count, async function* (signal) {
       for await (const one of write(characters, typed, draw, signal, written)) {
-        const started = performance.now()
         keep(one.written)
         setAt(typed.length + one.written.length - 1)
         show({ answer: one.answer, position: typed.length + one.written.length - 1, characters })
-        if (--left.current <= 0) break
-        if (left.current > 1) await new Promise(resolve => setTimeout(resolve, Math.max(0, PACE - (performance.now() - started))))
+        yield
+        if (count > 1) await new Promise(resolve => setTimeout(resolve, PACE))
       }
-      left.current = 0
     })
   }
-  const stop = () => {
-    left.current = 0
-    work.stop()
-  }
   const look = (index: number | undefined) => {
-    stop()
-    wanted.current = true
+    queue.stop()
+    want(true)
     setAt(index)
   }
   const pick = (char: string) => {
-    stop()
+    queue.stop()
     if (char === text[position]) return
     if (position < text.length) stay.current = position
     set({ text: [...text.slice(0, position), char].join('') })
   }
 
-  const writing = work.running && left.current > 1
   const blind = text.length - version.model!.block_size
   const cells: Cell[] = text.map((char, index) => ({
     char,
@@ -101,7 +92,7 @@ function Paper({ course, route, first }: { course: Course; route: Route; first: 
     <>
       <h1>问它</h1>
       <div class="controls">
-        <Picker course={course} label="问哪一版" value={version.id} onChange={v => { wanted.current = true; set({ v }) }} />
+        <Picker course={course} label="问哪一版" value={version.id} onChange={v => { queue.stop(); want(true); set({ v }) }} />
         <Text label={<>开头{version.model!.obeys && <small>这一版听要求：题目上面加一行 藏头春江花月 试试</small>}</>} rows={2} value={settings.text} onChange={text => set({ text })} />
       </div>
       <Missing course={course} id={settings.v} instead={version} />
@@ -114,8 +105,8 @@ function Paper({ course, route, first }: { course: Course; route: Route; first: 
           </div>
           <p class="buttons">
             <button type="button" class="primary" onClick={() => compose(1)}>写一个字</button>
-            <button type="button" onClick={() => writing ? stop() : compose(MOST)}>{writing ? '停' : '一直写'}</button>
-            <button type="button" class="quiet" onClick={() => { stop(); keep([]); setAt(undefined) }}>擦掉</button>
+            <button type="button" onClick={() => queue.many ? queue.stop() : compose(MOST)}>{queue.many ? '停' : '一直写'}</button>
+            <button type="button" class="quiet" onClick={() => { queue.stop(); keep([]); setAt(undefined) }}>擦掉</button>
           </p>
           <Loading versions={[version]} />
           <Fault run={work} />

@@ -1,16 +1,16 @@
-import { useEffect, useMemo, useState } from 'preact/hooks'
-import { fetchJson, useJson, type Course, type Details, type Version } from '../course'
+import { useEffect, useMemo } from 'preact/hooks'
+import { useJson, type Course, type Details, type Version } from '../course'
 import { Characters, write } from '../engine'
-import { clean, CopyLink, SAMPLING, SamplingControls, Text } from '../parts/controls'
+import { clean, CopyLink, SAMPLING, SamplingControls, Text, Tune } from '../parts/controls'
 import { Fault, Loading, withModel } from '../parts/model'
 import { Legend, Poem } from '../parts/poem'
 import { Unknown } from '../parts/unknown'
+import { MOST } from '../parts/writer'
 import { poem, request, type Prosody } from '../prosody'
 import { link, useSettings, type Route } from '../route'
 import { useRun } from '../run'
 import { useStored } from '../store'
 
-const MOST = 200 // 最长的词，连标点和换行
 const MODELS = 4
 
 interface Written {
@@ -31,17 +31,19 @@ export default function FormView({ course, route }: { course: Course; route: Rou
   const heads = (characters.at(-1)?.known(settings.heads.replace(/\s/g, '')) ?? []).join('')
   const [poems, setPoems] = useStored<Record<string, Written>>('poems', {})
   const work = useRun()
-  const before = useExamples(ids)
+  useEffect(() => work.stop(), [ids.join(), tune, heads, JSON.stringify(clean(settings))]) // 要求改了，写着的就不要了
 
   const compose = () => work.run(async signal => {
     const given = chosen.map(({ model }) => request(`${tune} ${course.anyone}`, '', model!.obeys ? heads : ''))
     const written: Record<string, Written> = Object.fromEntries(chosen.map(version => [version.id, { tune, heads: version.model!.obeys ? heads : '', written: '' }]))
-    setPoems({ ...written })
+    const keep = () => setPoems(now => ({ ...now, ...written }))
+    keep()
     const going = chosen.map((version, k) => ({ id: version.id, writing: write(characters[k]!, characters[k]!.known(given[k]!), clean(settings), signal) }))
     while (going.length) // 轮流写，一人一个字
       for (const one of [...going]) {
         const { value, done } = await one.writing.next()
-        if (value) setPoems({ ...Object.assign(written, { [one.id]: { ...written[one.id], written: value.written.join('') } }) })
+        if (value) written[one.id] = { ...written[one.id]!, written: value.written.join('') }
+        keep()
         if (done || value!.written.length >= MOST) going.splice(going.indexOf(one), 1)
       }
   })
@@ -49,17 +51,9 @@ export default function FormView({ course, route }: { course: Course; route: Rou
     <>
       <h1>格律</h1>
       <div class="controls">
-        <label class="field">
-          <span>词牌</span>
-          <select value={tune} onChange={event => set({ tune: event.currentTarget.value })}>
-            {course.tunes.map(one => <option key={one}>{one}</option>)}
-          </select>
-        </label>
+        <Tune tunes={course.tunes} value={tune} onChange={tune => set({ tune })} />
         <Text label={<>藏头 <small>各行的头一个字，可以不写</small></>} value={settings.heads} onChange={heads => set({ heads })} />
-        <span class="buttons">
-          <button type="button" class="primary" onClick={() => chosen.length && data && compose()}>各写一首</button>
-          {work.running && <button type="button" onClick={work.stop}>停</button>}
-        </span>
+        <button type="button" class="primary" onClick={() => work.running ? work.stop() : chosen.length && data && compose()}>{work.running ? '停' : '各写一首'}</button>
       </div>
       <p>一个词牌定下了一首词有几句、每句几个字，哪里用平声（大致是今天的一、二声）、哪里用仄声（三、四声，和古时短促的入声），哪几句的末字押韵（韵母相近）。看各版守得住几成。</p>
       <fieldset class="field">
@@ -86,7 +80,7 @@ export default function FormView({ course, route }: { course: Course; route: Rou
       {data && (
         <>
           <div class="poems" data-count={chosen.length}>
-            {chosen.map(version => <Card key={version.id} version={version} prosody={data} mine={poems[version.id]} example={before[version.id]} />)}
+            {chosen.map(version => <Card key={version.id} version={version} prosody={data} mine={poems[version.id]} />)}
           </div>
           <Legend />
         </>
@@ -96,23 +90,10 @@ export default function FormView({ course, route }: { course: Course; route: Rou
   )
 }
 
-/** 打分时写的头一首：还没让它写，先看这一首。 */
-function useExamples(ids: string[]): Record<string, Written> {
-  const [found, setFound] = useState<Record<string, Written>>({})
-  useEffect(() => {
-    let current = true
-    for (const id of ids)
-      fetchJson<Details>(`versions/${id}.json`).then(({ examples }) => {
-        const [, tune = '', written = ''] = /^(\S+) \S+\n(.*)$/s.exec(examples?.[0] ?? '') ?? []
-        if (current && tune) setFound(now => ({ ...now, [id]: { tune, heads: '', written } }))
-      }, () => {})
-    return () => void (current = false)
-  }, [ids.join()])
-  return found
-}
-
-function Card({ version, prosody, mine, example }: { version: Version; prosody: Prosody; mine?: Written; example?: Written }) {
-  const shown = mine ?? example
+function Card({ version, prosody, mine }: { version: Version; prosody: Prosody; mine?: Written }) {
+  const { data } = useJson<Details>(mine ? null : `versions/${version.id}.json`)
+  const [, tune, written] = /^(\S+) \S+\n(.*)$/s.exec(data?.examples?.[0] ?? '') ?? [] // 还没让它写，先看打分时写的头一首
+  const shown = mine ?? (tune ? { tune, heads: '', written: written! } : undefined)
   return (
     <section class="card">
       <h2><a href={link(version.id)}>{version.id}</a> {version.title}</h2>

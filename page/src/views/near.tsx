@@ -1,5 +1,6 @@
 import { useMemo } from 'preact/hooks'
 import { useJson, type Course, type Neighbours } from '../course'
+import { Row } from '../parts/bars'
 import { CopyLink, Text } from '../parts/controls'
 import { find } from '../parts/model'
 import { Strip } from '../parts/strip'
@@ -28,13 +29,7 @@ export default function Near({ course, route }: { course: Course; route: Route }
                 <h2><a href={link(id)}>{id}</a> {find(course, id)?.title}</h2>
                 <ol class="bars near">
                   {(data[id]?.[given] ?? []).map(([char, cosine]) => {
-                    const inside = (
-                      <>
-                        <span class="bar-char">{char}</span>
-                        <span class="bar-track"><span class="bar-fill" style={{ width: `${Math.max(0, cosine) * 100}%` }} /></span>
-                        <span class="bar-value">{cosine.toFixed(2)}</span>
-                      </>
-                    )
+                    const inside = <Row char={char} share={cosine} value={cosine.toFixed(2)} />
                     return (
                       <li key={char}>
                         {chars.includes(char)

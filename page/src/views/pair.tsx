@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useMemo } from 'preact/hooks'
 import { useJson, type Course, type First, type Version } from '../course'
 import { Characters, ended, next, status, write } from '../engine'
 import { Bars } from '../parts/bars'
@@ -7,7 +7,7 @@ import { Fault, Loading, Missing, Picker, playable } from '../parts/model'
 import { quoted } from '../parts/text'
 import { Unknown } from '../parts/unknown'
 import { link, useSettings, type Route } from '../route'
-import { useRun } from '../run'
+import { useQueue, useRun } from '../run'
 import type { Answer } from '../sampling'
 import { useStored } from '../store'
 
@@ -35,14 +35,17 @@ function Both({ course, route, first }: { course: Course; route: Route; first: F
   const usual = settings.text === first.opening && draw.seed === first.seed && draw.temp === 1 && !draw.k && ready.every(text => text.length)
   const [kept, setKept] = useStored<Record<string, Side[]>>('pair', {}) // 各样设置下写的，换回来还在
   const sides = kept[key] ?? versions.map((_, k): Side => ({ written: usual ? ready[k]! : [] }))
-  const keep = (sides: Side[]) => setKept({ ...kept, [key]: sides })
+  const keep = (sides: Side[]) => setKept(now => ({ ...now, [key]: sides }))
   const work = useRun()
-  const left = useRef(0) // 还要写几个字
+  const queue = useQueue(work)
 
-  useEffect(() => { // 换了版本、开头、温度：重新开头；模型在手边，就先看看下一个字
-    left.current = 0
+  useLayoutEffect(() => {
+    queue.stop()
     work.stop()
-    if (kept[key]) return
+  }, [key])
+
+  useEffect(() => { // 换了版本、开头、温度：模型在手边，就先看看下一个字
+    if (kept[key] || usual) return
     if (!route.params.has('a') && !route.params.has('b') && versions.some(version => status(version).phase !== 'ready')) return
     void work.run(async signal => {
       const answers = await Promise.all(versions.map((version, k) => next(version, { ids: characters[k]!.window(given[k]!), position: 0, seed: draw.seed, temperature: draw.temp, topK: draw.k }, signal)))
@@ -50,23 +53,15 @@ function Both({ course, route, first }: { course: Course; route: Route; first: F
     })
   }, [key])
 
-  const compose = (count: number) => {
-    left.current += count
-    if (work.running && left.current > count) return
-    void work.run(async signal => {
-      let now = sides.every(side => ended(side.written)) ? sides.map((): Side => ({ written: [] })) : sides // 都写完了，就从头来
-      const writing = versions.map((_, k) => write(characters[k]!, given[k]!, draw, signal, now[k]!.written))
-      for (; left.current > 0 && now.some(side => !ended(side.written)); left.current--) {
-        now = await Promise.all(now.map(async (side, k) => ended(side.written) ? side : (await writing[k]!.next()).value ?? side))
-        keep(now)
-      }
-      left.current = 0
-    })
-  }
-  const stop = () => {
-    left.current = 0
-    work.stop()
-  }
+  const compose = (count: number) => queue.add(count, async function* (signal) {
+    let now = sides.every(side => ended(side.written)) ? sides.map((): Side => ({ written: [] })) : sides // 都写完了，就从头来
+    const writing = versions.map((_, k) => write(characters[k]!, given[k]!, draw, signal, now[k]!.written))
+    while (now.some(side => !ended(side.written))) {
+      now = await Promise.all(now.map(async (side, k) => ended(side.written) ? side : (await writing[k]!.next()).value ?? side))
+      keep(now)
+      yield
+    }
+  })
   return (
     <>
       <h1>并排</h1>
@@ -78,8 +73,8 @@ function Both({ course, route, first }: { course: Course; route: Route; first: F
       {[settings.a, settings.b].map((id, k) => <Missing key={k} course={course} id={id} instead={versions[k]!} />)}
       <p class="buttons">
         <button type="button" class="primary" onClick={() => compose(1)}>各写一个字</button>
-        <button type="button" onClick={() => work.running && left.current > 1 ? stop() : compose(MOST)}>{work.running && left.current > 1 ? '停' : '一直写'}</button>
-        <button type="button" class="quiet" onClick={() => { stop(); keep(versions.map(() => ({ written: [] }))) }}>擦掉</button>
+        <button type="button" onClick={() => queue.many ? queue.stop() : compose(MOST)}>{queue.many ? '停' : '一直写'}</button>
+        <button type="button" class="quiet" onClick={() => { queue.stop(); keep(versions.map(() => ({ written: [] }))) }}>擦掉</button>
       </p>
       <Loading versions={[...new Set(versions)]} />
       <Fault run={work} />

@@ -35,7 +35,7 @@ export default function See({ course, route }: { course: Course; route: Route })
           ? <Heads key={version.id} course={course} version={version} {...settings} set={set} />
           : (
             <>
-              <p class="buttons"><button type="button" class="primary" onClick={() => setAsked(true)}>让 {version.id} 读这段</button></p>
+              <p class="buttons"><button type="button" class="primary" onClick={() => { setAsked(true); document.getElementById('main')!.focus({ preventScroll: true }) }}>让 {version.id} 读这段</button></p>
               <Loading versions={[version]} />
               <Found course={course} version={version} />
             </>

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { fetchJson, useJson, type Answers, type Course, type Details, type Version } from '../course'
+import { useJson, type Answers, type Course, type Details, type Version } from '../course'
 import { Diff, Whole } from '../parts/code'
 import { Curves, type Curve } from '../parts/curves'
 import { baseline, exam } from '../parts/exam'
@@ -93,9 +93,9 @@ function Answer({ version }: { version: Version }) {
   useEffect(() => {
     const text = (data?.[version.id] ?? []).map(({ title, text }) => `**${title}**\n\n${text}`).join('\n\n')
     const address = repository()
-    if (text) void import('marked').then(({ marked }) => // 答案里的链接指着仓库里的文件
-      setHtml(marked.parse(text.replace(/\[([^\]]*)\]\(([^)]*)\)/g, address ? `[$1](${address}/blob/main/$2)` : '$1'), { async: false })))
-  }, [data])
+    if (text) import('marked').then(({ marked }) => // 答案里的链接指着仓库里的文件
+      setHtml(marked.parse(text.replace(/\[([^\]]*)\]\(([^)]*)\)/g, address ? `[$1](${address}/blob/main/$2)` : '$1'), { async: false })), () => setHtml('没取到，连上网再点开。'))
+  }, [data, open])
   return (
     <details class="answer" onToggle={event => setOpen(event.currentTarget.open)}>
       <summary>想好了，看答案</summary>
@@ -148,15 +148,8 @@ function Code({ route, version, code, before }: { route: Route; version: Version
 function Learning({ course, version, mine }: { course: Course; version: Version; mine: Details }) {
   const same = course.versions.filter(one => !one.same_as && exam(one) === exam(version))
   const index = same.indexOf(find(course, version.same_as ?? version.id)!)
-  const around = exam(version) === 'own' ? [] : [same[index - 1], same[index + 1]].filter(one => one !== undefined)
-  const key = around.map(one => one.id).join()
-  const [curves, setCurves] = useState<Curve[]>([])
-  useEffect(() => {
-    let current = true
-    Promise.all(around.map(async one => ({ id: one.id, points: (await fetchJson<Details>(`versions/${one.id}.json`)).curve })))
-      .then(found => current && setCurves(found.filter(curve => comparableLength(curve.points, mine.curve))), () => {})
-    return () => void (current = false)
-  }, [key, mine])
+  const around = (step: number) => exam(version) === 'own' ? undefined : same[index + step]
+  const curves = [useCurve(around(-1)), useCurve(around(1))].filter(curve => curve && comparableLength(curve.points, mine.curve)) as Curve[]
   if (mine.curve.length < 2) return null
   return (
     <section>
@@ -165,6 +158,11 @@ function Learning({ course, version, mine }: { course: Course; version: Version;
       <Curves curves={[{ id: version.id, points: mine.curve }, ...curves]} counted={exam(version) === 'pieces' ? baseline(course, 'pieces') : null} />
     </section>
   )
+}
+
+function useCurve(version?: Version): Curve | undefined {
+  const { data } = useJson<Details>(version ? `versions/${version.id}.json` : null)
+  return version && data && { id: version.id, points: data.curve }
 }
 
 const comparableLength = (a: Details['curve'], b: Details['curve']) => {
