@@ -8,7 +8,7 @@ import Ask from './views/ask'
 import FormView from './views/form'
 import Near from './views/near'
 import Pair from './views/pair'
-import Road, { Opening } from './views/road'
+import Road from './views/road'
 import See from './views/see'
 import VersionView from './views/version'
 
@@ -46,7 +46,6 @@ export function App() {
       </header>
       <main id="main" class="page" ref={main} tabIndex={-1}>
         {error && !course && <p class="fault" role="alert">{error}</p>}
-        {!course && !error && <><Opening /><p role="status">在取数据……</p></>}
         {course && (
           <Guard key={route.visit}>
             {version ? <VersionView course={course} route={route} version={version} /> : <Page course={course} route={route} />}

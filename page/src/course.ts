@@ -108,6 +108,7 @@ export type Answers = Record<string, { title: string; text: string }[]>
 export type Neighbours = Record<string, Record<string, [string, number][]>>
 
 const fetched = new Map<string, Promise<unknown>>()
+const arrived = new Map<string, unknown>()
 
 /** 取 public/ 里的一个 JSON，只取一次；取不到就抛出一句中文的 Error，下次再试。 */
 export function fetchJson<T>(path: string): Promise<T> {
@@ -116,6 +117,9 @@ export function fetchJson<T>(path: string): Promise<T> {
     promise = fetch(address(path)).then(response => {
       if (!response.ok) throw new Error(String(response.status))
       return response.json()
+    }).then(data => {
+      arrived.set(path, data)
+      return data
     }).catch(error => {
       fetched.delete(path)
       throw new Error(`${path} 没取到（${error.message}），连上网再试。`)
@@ -129,20 +133,21 @@ export const address = (path: string) => new URL(path, document.baseURI).href
 
 /** 组件里用的 fetchJson；path 是 null 就不取。没取到，网络回来了再取。 */
 export function useJson<T>(path: string | null): { data?: T; error?: string } {
-  const [state, setState] = useState<{ data?: T; error?: string }>({})
+  const [, redraw] = useState(0)
+  const [error, setError] = useState<string>()
   useEffect(() => {
     let current = true
     const fetch = () => path && fetchJson<T>(path).then(
-      data => current && setState({ data }),
-      error => current && setState({ error: error.message }),
+      () => current && (setError(undefined), redraw(n => n + 1)),
+      error => current && setError(error.message),
     )
-    setState({})
-    void fetch()
+    setError(undefined)
+    if (path && !arrived.has(path)) void fetch()
     addEventListener('online', fetch)
     return () => {
       current = false
       removeEventListener('online', fetch)
     }
   }, [path])
-  return state
+  return { data: path ? arrived.get(path) as T | undefined : undefined, error }
 }

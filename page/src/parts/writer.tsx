@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import { useJson, type Course, type Version } from '../course'
+import { fetchJson, useJson, type Course, type Version } from '../course'
 import { Characters, write } from '../engine'
 import { partOf, poem as first, request, unspoken, type Prosody } from '../prosody'
 import { link } from '../route'
@@ -32,42 +32,45 @@ interface WriterProps {
 
 /** 说个要求，最后一版写一整首。 */
 export function Writer({ course, version, settings, set, sent }: WriterProps) {
-  const { data, error } = useJson<Prosody>('prosody.json')
   const characters = useMemo(() => new Characters(course, version), [course, version])
   const work = useRun()
   const [poem, setPoem] = useStored('poem', { asked: '', tune: '', heads: '', seed: 0, written: '' })
   const [thinking, think] = useState(true)
+  const [near, approach] = useState(sent || poem.written !== '') // 读者要动手了，才去取韵书
+  const { data, error } = useJson<Prosody>(near ? 'prosody.json' : null)
   const tune = course.tunes.includes(settings.tune) ? settings.tune : course.tunes[0]!
   const rhyme = [...settings.rhyme.trim()][0] ?? ''
   const part = data && rhyme ? partOf(rhyme, data.readings) : ''
+  const asking = (part: string) => request(`${tune} ${course.anyone}`, part, heads)
   const heads = characters.known(settings.heads.replace(/\s/g, '')).join('')
-  const asked = request(`${tune} ${course.anyone}`, part, heads)
+  const asked = asking(part)
 
   const compose = (seed: number) => work.run(async signal => {
     set({ seed })
-    const draw = { temp: course.temperature, k: 0, seed }
+    const { readings } = data ?? await fetchJson<Prosody>('prosody.json')
+    const [asked, draw] = [asking(partOf(rhyme, readings)), { temp: course.temperature, k: 0, seed }]
     setPoem({ asked, tune, heads, seed, written: '' })
     for await (const { written } of write(characters, characters.known(asked), draw, signal)) {
       setPoem({ asked, tune, heads, seed, written: written.join('') })
       if (written.length >= MOST) break
     }
   })
-  useEffect(() => {
-    if (data && sent && settings.seed && !(poem.asked === asked && poem.seed === settings.seed && poem.written)) void compose(settings.seed)
-  }, [data])
   useEffect(() => { // 要求改了，先前没做成的就不要了
     if (!work.running) work.stop()
   }, [asked])
+  useEffect(() => {
+    if (data && sent && settings.seed && !(poem.asked === asked && poem.seed === settings.seed && poem.written)) void compose(settings.seed)
+  }, [data])
 
   const body = first(poem.written)
   return (
-    <section class="writer" aria-label="写一首">
+    <section class="writer" aria-label="写一首" onFocusIn={() => approach(true)} onPointerEnter={() => approach(true)}>
       <h2>写一首</h2>
       <div class="controls">
         <Tune tunes={course.tunes} value={tune} onChange={tune => set({ tune, seed: 0 })} />
         <Text label={<>押谁的韵 <small>写一个字</small></>} size={3} value={settings.rhyme} onChange={rhyme => set({ rhyme, seed: 0 })} />
         <Text label={<>藏头 <small>可以不写</small></>} size={8} value={settings.heads} onChange={heads => set({ heads, seed: 0 })} />
-        <button type="button" class="primary" onClick={() => work.running ? work.stop() : data && compose(poem.asked === asked ? 1 + Math.floor(Math.random() * 9999) : 42)}>{work.running ? '停' : poem.written ? '再写一首' : '写一首'}</button>
+        <button type="button" class="primary" onClick={() => work.running ? work.stop() : compose(poem.asked === asked ? 1 + Math.floor(Math.random() * 9999) : 42)}>{work.running ? '停' : poem.written ? '再写一首' : '写一首'}</button>
       </div>
       <Unknown characters={characters} text={settings.heads} />
       {data && rhyme && !part && <p class="notice" role="status">不知道“{rhyme}”押哪一韵，换个字；这里就随它押。</p>}

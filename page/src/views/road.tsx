@@ -1,3 +1,4 @@
+import { useEffect, useState } from 'preact/hooks'
 import type { Course, Form, Version } from '../course'
 import { baseline, comparable, exam, type Exam } from '../parts/exam'
 import { Growth } from '../parts/growth'
@@ -11,7 +12,7 @@ const [BEST, WORST] = [3.5, 6.5]
 const place = (value: number) => ((Math.min(WORST, Math.max(BEST, value)) - BEST) / (WORST - BEST)) * 100
 
 /** 和 index.html 里先显示的一样，换上来时不闪。 */
-export function Opening() {
+function Opening() {
   return (
     <>
       <h1>从零写一个学填词的 GPT</h1>
@@ -23,12 +24,17 @@ export function Opening() {
 export default function Road({ course, route }: { course: Course; route: Route }) {
   const writer = withModel(course).at(-1)
   const [settings, set] = useSettings(route, { at: course.versions.length, tune: course.tunes[0]!, rhyme: '天', heads: '', seed: 0 })
+  const [shown, show] = useState(route.visit ? 2 : 0)
+  useEffect(() => { // 头一屏先出来，下面的一段一段来
+    const timer = setTimeout(() => show(Math.min(2, shown + 1)))
+    return () => clearTimeout(timer)
+  }, [shown])
   return (
     <>
       <Opening />
       <Growth course={course} at={settings.at} onMove={at => set({ at })} />
-      {writer && <Writer course={course} version={writer} settings={settings} set={set} sent={route.params.has('seed')} />}
-      <Versions course={course} />
+      {shown > 0 && writer && <Writer course={course} version={writer} settings={settings} set={set} sent={route.params.has('seed')} />}
+      {shown > 1 && <Versions course={course} />}
     </>
   )
 }
