@@ -11,8 +11,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import captions
 import course
 import export_page
+import film
 import form
 import helpers
 import look
@@ -37,6 +39,7 @@ def numbers(names, *words):
 PARTS = ("class Head", "self.heads", "scaled_dot_product_attention", "n_kv_head", "cache")  # 注意力的几种写法
 LAYERED = "self.blocks"  # 有几层，才有 lens
 EXPORTED = numbers(course.files(page=True), *PARTS, LAYERED, "base = torch.load")
+POINT = {"step": 0, "train_loss": 8.5, "val_loss": 8.75}  # 曲线上的一点
 SIZES = dict(block_size=40, n_head=4, n_kv_head=2)  # 头多些、看得远些：头的次序、各头的 mask 才比得出来
 
 
@@ -327,7 +330,7 @@ def exports(tiny):
 
 @pytest.fixture
 def site(tiny, exports, loaded, tmp_path, monkeypatch):
-    """只有 v1、v3 两个小模型的一份网页数据：(放数据的文件夹, 放脚本的文件夹)，脚本可以改。"""
+    """只有 v1、v3 两个小模型，v1 怎样学会的一份网页数据：(放数据的文件夹, 放脚本的文件夹)，脚本可以改。"""
     scripts, public = tmp_path / "scripts", tmp_path / "public"
     for name in export_page.COURSE:
         helpers.edit(name, scripts)
@@ -336,8 +339,12 @@ def site(tiny, exports, loaded, tmp_path, monkeypatch):
     monkeypatch.setattr(course, "corpus", lambda: CORPUS)
     monkeypatch.setattr(watch, "trained", lambda name, short=None: tiny(course.BY_FILE[name].number))
     monkeypatch.setattr(watch, "counted", loaded)
+    monkeypatch.setattr(watch, "untrained", lambda name: tiny(course.BY_FILE[name].number).namespace)
+    monkeypatch.setattr(export_page, "FILM", [V[1]])
+    monkeypatch.setattr(film, "shots", lambda name: [(POINT, watch.untrained(name)["model"].state_dict())])
     monkeypatch.setattr(export_page, "export", lambda trained: exports[trained.name])
     export_page.update(public, [export_page.BIGRAM, V[1], V[3]])
+    export_page.shoot(public, [V[1]])
     return public, scripts
 
 
@@ -345,6 +352,34 @@ def edit(path, old, new):
     text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1
     path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize("key", export_page.exported(export_page.PUBLIC))
+def test_the_models_on_the_page(key):
+    """提交了的模型：进出的名字和 course.json 里写的对得上；一个字也读得了；关掉所有的头，就变了。"""
+    import onnx
+
+    one = export_page.exported(export_page.PUBLIC)[key]
+    model = onnx.load(export_page.PUBLIC / one["file"])
+    assert [tensor.name for tensor in model.graph.input] == ["idx", "at", *["heads"] * (one["heads"] > 0)]
+    run, T = export_page.onnx_runner(model), one["block_size"]
+    idx = torch.arange(T)[None] * 7 % one["vocab"]
+    found = run(idx, torch.tensor([T - 1, 0]))
+    assert found["logits"].shape == (2, one["vocab"])
+    torch.testing.assert_close(found["logits"][1], run(idx[:, :1])["logits"][0], rtol=0, atol=1e-4)
+    assert ("lens" in found) == one["lens"] and ("attention" in found) == (one["heads"] > 0)
+    if one["lens"]:
+        assert found["lens"].shape == (one["layers"] + 1, one["vocab"])
+        torch.testing.assert_close(found["lens"][-1], found["logits"][1], rtol=0, atol=1e-4)
+    if one["heads"]:
+        off = torch.zeros(one["layers"], one["heads"])
+        assert found["attention"].shape == (*off.shape, T, T)
+        assert not torch.allclose(run(idx, heads=off)["logits"], found["logits"][:1], atol=1e-2)
+    assert [len(row) for row in one["captions"]] == [one["heads"]] * one["layers"]
+    said = [caption for row in one["captions"] for caption in row if caption]
+    assert all(
+        caption["pattern"] in captions.PATTERNS and caption.get("when", "line") in captions.MOMENTS for caption in said
+    )
 
 
 class TestFirstScreen:
@@ -386,7 +421,7 @@ class TestStale:
         assert (
             set(manifest["files"])
             == files
-            >= {"models/v1.onnx", "models/v3.onnx", "course.json", "answers.json", "first.json"}
+            >= {"models/v1.onnx", "models/v3.onnx", "films/v1.json", "course.json", "answers.json", "first.json"}
         )
         assert all((public / file).stat().st_size == one["bytes"] for file, one in manifest["files"].items())
 
@@ -479,6 +514,25 @@ class TestStale:
         assert [one.what for one in export_page.stale(public)] == [export_page.BIGRAM, V[3]]
         export_page.update(public, [V[3]])
         assert [one["id"] for one in records.read(public / "first.json")["texts"]] == ["v3"]
+
+    def test_films(self, site, monkeypatch):
+        """代码改了，开头换了，没有了，都过时；重做一版，别的不动；不在单子上的删掉。"""
+        public, scripts = site
+        assert records.read(public / "films" / "v1.json") == film.film(V[1], film.shots(V[1]))
+        edit(scripts / V[1], "learning_rate = 3e-3", "learning_rate = 4e-3")
+        before = export_page.stale(public)
+        export_page.update(public, [V[1]])
+        [stale] = export_page.stale(public)
+        assert stale.what == "films/v1.json" and stale.command.endswith("--film v1") and len(before) == 3
+        export_page.shoot(public, [V[1]])
+        assert export_page.stale(public) == []
+        with monkeypatch.context() as patch:
+            patch.setattr(film, "OPENING", "往事")
+            assert [one.what for one in export_page.stale(public)] == ["films/v1.json"]
+        monkeypatch.setattr(export_page, "FILM", [V[3]])
+        export_page.update(public, [])
+        assert [one.what for one in export_page.stale(public)] == ["films/v3.json"]
+        assert not (public / "films" / "v1.json").exists()
 
     def test_short_trainings_are_not_for_readers(self, site):
         public, _ = site
@@ -616,6 +670,60 @@ class TestContents:
                 for link in re.findall(r"\]\((.*?)\)", one["text"]):
                     assert link.startswith("https:") or (ROOT / link).exists(), link
         assert "<" not in re.sub("`.*?`|```.*?```| < ", "", json.dumps(found, ensure_ascii=False))
+
+
+class TestFilm:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def wrapped(cls, tmp_path_factory):
+        """v10 的小模型，一边学一边存：(脚本的全局变量, 存在哪里)。"""
+        folder = tmp_path_factory.mktemp("film")
+        script = helpers.tiny(V[10], folder, max_iters=20, eval_interval=10)
+        script.write_text(film.kept_along(script.read_text(encoding="utf-8"), folder), encoding="utf-8")
+        return helpers.load(script), folder
+
+    def test_training_is_the_same(self, wrapped, loaded):
+        """存不存，loss、写的一字不差；每次评估一份，最后一份就是学好的，各份不同。"""
+        namespace, folder = wrapped
+        plain = loaded(V[10], max_iters=20, eval_interval=10)
+        assert helpers.losses(namespace) == helpers.losses(plain)
+        assert helpers.samples(namespace["stdout"]) == helpers.samples(plain["stdout"])
+        kept = {int(path.stem): torch.load(path) for path in folder.glob("*.pth")}
+        assert sorted(kept) == [0, 10, 20]
+        key = "lm_head.weight"
+        assert torch.equal(kept[20][key], plain["model"].state_dict()[key])
+        assert not torch.equal(kept[0][key], kept[10][key]) and not torch.equal(kept[10][key], kept[20][key])
+
+    def test_frames(self, wrapped, monkeypatch):
+        """各步的头几名、写的一段，是那一步的权重算的。"""
+        namespace, folder = wrapped
+        monkeypatch.setattr(watch, "untrained", lambda name: namespace)
+        shots = [({**POINT, "step": step}, torch.load(folder / f"{step}.pth")) for step in (0, 20)]
+        found = film.film(V[10], shots)
+        assert found["opening"] == "春江" and [frame["step"] for frame in found["frames"]] == [0, 20]
+        tokenizer, model = namespace["tokenizer"], namespace["model"]
+        for (_, weights), frame in zip(shots, found["frames"]):
+            model.load_state_dict(weights)
+            with torch.no_grad():
+                probabilities = model(torch.tensor([tokenizer.encode("春江")]))[0][0].softmax(0)
+            assert [ch for ch, _ in frame["top"]] == [tokenizer.chars[k] for k in probabilities.topk(5).indices]
+            assert frame["top"][0][1] == pytest.approx(probabilities.max().item(), abs=1e-4)
+            assert frame["val_loss"] == POINT["val_loss"] and 0 < len(frame["text"]) <= film.LENGTH
+        assert found["frames"][0]["text"] != found["frames"][1]["text"]
+
+    def test_whole_poems_start_from_a_title(self):
+        assert film.opening(V[11])["opening"] == "春江" and film.opening(V[13])["opening"] == "浣溪沙 苏轼\n春江"
+
+    @pytest.mark.slow
+    def test_a_script_is_run(self, tmp_path, monkeypatch):
+        """脚本在子进程里跑完，曲线上一点一份权重。"""
+        settings = {**helpers.TINY, "max_iters": 4, "eval_interval": 2, "max_new_tokens": 1}
+        script = helpers.edit(V[2], tmp_path, **settings)
+        monkeypatch.setattr(course, "ROOT", tmp_path)
+        shots = film.shots(V[2])
+        assert [point["step"] for point, _ in shots] == [0, 2, 4]
+        expected = helpers.load(script)["model"].state_dict()
+        torch.testing.assert_close(shots[-1][1], expected)
 
 
 class TestKept:

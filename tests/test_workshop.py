@@ -29,7 +29,7 @@ LAYERS = [
     {"results"},
     {"variants"},
     {"ablate", "answers", "tried", "export_hf", "build_ci", "build_yun", "watch"},
-    {"plot", "ship", "bench", "speedrun"},
+    {"plot", "ship", "bench", "speedrun", "film"},
     {"look", "export_page", "measure"},
     {"render"},
     {"check"},

@@ -25,6 +25,7 @@ STAGES = "stages"  # docs/stages.svg，网页的“格律”
 SAMPLES = "samples"  # modern/README.md 里同一个词牌各写的一首
 NEIGHBOURS = "neighbours"  # 网页的“近邻”
 DEFAULT, CONTRAST = "default", "contrast"  # 网页一打开先选的一版，和它对照的一版
+FILM = "film"  # 网页上有它怎样一步步学会的
 FIRST_SCREEN = "first_screen"  # 网页一打开，没有模型也看得到的：同一个开头，几版各写的
 RUNG = "rung"  # 网页的“格律”里挑得到的，头四个一开始就勾上
 
@@ -102,7 +103,7 @@ COURSE = [
     Script(
         "babygpt_v1.py", FIRST, "嵌入、线性层、交叉熵", "参数自己学，不用数", before="bigram", bound=54,
         touches="BabyGPT BigramLanguageModel estimate_loss generate sampling training", page=True, label="嵌入、线性层",
-        color="#c9d6e8", shown=(CURVES, NEIGHBOURS),
+        color="#c9d6e8", shown=(CURVES, NEIGHBOURS, FILM),
         blind="v1 只拿当前这一个字去猜下一个字，前面的字它根本不读：没有“看”这回事。到 v3 有了注意力，"
         "才看得见前面。",
     ),
@@ -115,7 +116,7 @@ COURSE = [
     Script(
         "babygpt_v3_self_attention.py", FIRST, "自注意力", "不再只看当前这个字（[看了哪里](docs/attention_v3.svg)）",
         before="v2", bound=18, touches="BabyGPT Head", page=True, label="自注意力", color="#86a5cf",
-        shown=(CURVES, CONTRAST, FIRST_SCREEN), reads="明月几时有，把酒问青",
+        shown=(CURVES, CONTRAST, FILM, FIRST_SCREEN), reads="明月几时有，把酒问青",
     ),
     Script(
         "babygpt_v4_multihead_attention.py", FIRST, "多头", "一个大头拆成几个小头", before="v3", bound=10,
@@ -131,7 +132,7 @@ COURSE = [
     ),
     Script(
         "babygpt_v7_residual_connection.py", FIRST, "残差", "两行就救回来", before="v6", bound=4, touches="Block",
-        page=True, label="残差", color="#a8d5b0", shown=(CURVES,),
+        page=True, label="残差", color="#a8d5b0", shown=(CURVES, FILM),
     ),
     Script(
         "babygpt_v8_projection.py", FIRST, "投影", "每个头都能写到全部 C 个数上", before="v7", bound=3,
@@ -149,7 +150,7 @@ COURSE = [
     Script(
         "babygpt_v11_hyper_params.py", FIRST, "超参数", "模型的代码一字不改，loss 大降，短语通顺多了", before="v10",
         bound=22, touches="training", page=True, label="超参数", color="#0969da",
-        shown=(PAIR, RULER, STEPS, STAGES, SAMPLES, NEIGHBOURS, DEFAULT, FIRST_SCREEN),
+        shown=(PAIR, RULER, STEPS, STAGES, SAMPLES, NEIGHBOURS, DEFAULT, FILM, FIRST_SCREEN),
     ),
     Script(
         "babygpt_v12_wandb.py", FIRST, "记录与保存", "每次实验有账可查，最好的模型存下来", before="v11", bound=50,
@@ -174,7 +175,7 @@ COURSE = [
     Script(
         "modern/babygpt_v16_rope.py", MODERN,
         "旋转位置编码（[看了哪里](../docs/attention_v16.svg)：一行是正在读的字，␣ 空格，／ 换行）", before="v15",
-        bound=13, touches="BabyGPT MultiHeadAttention rotate", page=True, label="RoPE", shown=(SAMPLES,),
+        bound=13, touches="BabyGPT MultiHeadAttention rotate", page=True, label="RoPE", shown=(SAMPLES, FILM),
         reads="浣溪沙 苏轼\n山下兰芽短浸",
     ),
     Script(
@@ -207,7 +208,7 @@ COURSE = [
     ),
     Script(
         "modern/babygpt_v24_base.py", MODERN, "真跑一回，存下 base.pth", before="v22", bound=40, touches="training",
-        saves="base.pth", page=True, label="底座", shown=(STAGES, SAMPLES, RUNG, FIRST_SCREEN),
+        saves="base.pth", page=True, label="底座", shown=(STAGES, SAMPLES, RUNG, FILM, FIRST_SCREEN),
     ),
     Script(
         "modern/babygpt_v25_think.py", AFTER, "先想后写：句号前的字，先写下它押哪一部，再写它", before="v24", bound=20,

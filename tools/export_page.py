@@ -4,10 +4,11 @@
     python tools/export_page.py                 # 全部；没有权重的版本，先照脚本训练一遍（种子 42）
     python tools/export_page.py --only v3 v11   # 只导出这几版的模型，别的用上次导出的
     python tools/export_page.py --write         # 不训练，不导出模型，只重写别的文件（改了说明、重量了之后）
+    python tools/export_page.py --film          # 一步步怎样学会的，过时的各版照脚本训练一遍，单线程，每核一版
     python tools/export_page.py --short 60      # 开发用：各训练 60 步，写到别的文件夹（--output 可换）
 
-一版一个 ONNX，由 torch.onnx 从脚本自己的模块导出。大的矩阵压成 8 位整数，一行（或一列）一个比例；压过之后，
-在没学过的文字上和 PyTorch 的平均 KL 超过 BOUND 的，改成 16 位浮点。图里头几步把它们还原成 32 位，
+一版一个 ONNX，由 torch.onnx 从脚本自己的模块导出，进出什么见 watch.Watched。大的矩阵压成 8 位整数，一行（或一列）
+一个比例；压过之后，在没学过的文字上和 PyTorch 的平均 KL 超过 BOUND 的，改成 16 位浮点。图里头几步把它们还原成 32 位，
 ONNX Runtime 载入时就算好了，之后和没压过的一样快；激活不压，所以准。
 """
 
@@ -20,9 +21,11 @@ import logging
 import posixpath
 import re
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import captions
 import course
+import film
 import form
 import prosody
 import records
@@ -36,6 +39,7 @@ WITH_MODEL = course.files(page=True)
 BIGRAM = course.BY_ID["bigram"].file
 COURSE = [BIGRAM, *course.V.values()]
 NEIGHBOURS = course.shown(course.NEIGHBOURS)  # 比谁的嵌入
+FILM = course.shown(course.FILM)  # 一步步怎样学会的
 FIRST_SCREEN = course.shown(course.FIRST_SCREEN)  # 谁写的，没有模型也看得到
 OPENING, LENGTH = {"opening": "浣溪沙 苏轼\n春江", "seed": 42}, 70  # 接着它写，种子是它，最多几个字
 FACES, NEAREST, CANDIDATES = 300, 10, 2000  # 最常见的几个汉字，各要几个近邻，在最常见的几个里找（再少见的，没学到什么）
@@ -458,6 +462,17 @@ def first_texts(public):
     return {one["id"]: one["text"] for one in found["texts"]} if same else {}
 
 
+def film_file(name):
+    """脚本 name 一步步怎样学会的，在 public 里的哪个文件（str）。"""
+    return f"films/{BY_FILE[name].id}.json"
+
+
+def filmed(public):
+    """上次导出到 public（Path）的 films/：{脚本名: 内容}；开头、种子换了的不算。"""
+    found = {name: records.read(public / film_file(name), strict=False) for name in FILM}
+    return {name: one for name, one in found.items() if {**one, **film.opening(name)} == one}
+
+
 def reference(public):
     """网页的测试用的答案（answers）在哪个文件（Path）：和 public（Path）并排的 tests/ 里。"""
     return public.with_name("tests") / "reference.json"
@@ -478,6 +493,14 @@ def stale(public=None):
             reason = "还没有导出" if recorded is None else "只训练了几步" if SHORT in recorded else "导出之后又改了"
             command = f"python tools/export_page.py --only {key}"
             found.append(records.Stale(name, reason, command, results.training_seconds(name)))
+    there, measured = filmed(public), results.load()
+    for name in FILM:
+        recorded = manifest.get("films", {}).get(name) if name in there else None
+        if recorded != runner.stamp(name):
+            reason = "还没有导出" if recorded is None else "导出之后又改了"
+            command = f"python tools/export_page.py --film {BY_FILE[name].id}"
+            spent = results.first(measured, name)["wall_s"] if results.runs(measured, name) else None
+            found.append(records.Stale(film_file(name), reason, command, spent))
     for file, recorded in manifest["files"].items():
         path = public / file
         if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != recorded["sha256"]:
@@ -486,23 +509,24 @@ def stale(public=None):
             )
     if records.read(reference(public), strict=False).keys() != models.keys():
         found.append(records.Stale("page/tests/reference.json", "和导出的模型对不上", "python tools/export_page.py"))
-    for file, content in documents(results.load(), models).items():
+    for file, content in documents(measured, models).items():
         if manifest["files"].get(file, {}).get("sha256") != hashlib.sha256(encoded(content)).hexdigest():
             found.append(records.Stale(file, "脚本或 docs/ 里的改了", "python tools/export_page.py --write", 5.0))
     return found
 
 
-def save(public, measured, models, kept, stamps):
+def save(public, measured, models, kept, stamps, films):
     """把模型之外的文件都写进 public（Path），最后写清单；不再要的文件删掉。返回变了的（[Path]）。
 
-    models：{id: 它的模型}；kept：要模型才写得出的各个文件的内容；stamps：{脚本名: 导出时的指纹}，没有的记现在的。
+    models：{id: 它的模型}；kept：要模型才写得出的各个文件的内容；stamps：{脚本名: 导出时的指纹}，没有的记现在的；
+    films：{脚本名: films/ 里那一份的指纹}。
     """
     contents = documents(measured, models) | kept
     changed = [
         public / file for file, content in contents.items() if records.write_bytes(public / file, encoded(content))
     ]
     files = sorted([*contents, *(model["file"] for model in models.values())])
-    for path in (*public.glob("models/*.onnx"), *public.glob("versions/*.json")):
+    for path in (*public.glob("models/*.onnx"), *public.glob("versions/*.json"), *public.glob("films/*.json")):
         if path.relative_to(public).as_posix() not in files:
             path.unlink()
     recorded = {}
@@ -514,12 +538,13 @@ def save(public, measured, models, kept, stamps):
         raise RuntimeError(f"网页的数据一共 {total:,} 字节，最多 {TOTAL_BYTES:,}，请从 WITH_MODEL 里去掉几版。")
     stamps = {name: stamps.get(name) or runner.fingerprint(name) for name in COURSE}
     manifest = public / "manifest.json"
-    return changed + [manifest] * records.write_bytes(manifest, encoded({"scripts": stamps, "files": recorded}))
+    content = {"scripts": stamps, "films": films, "files": recorded}
+    return changed + [manifest] * records.write_bytes(manifest, encoded(content))
 
 
-def update(public, names, short=None):
-    """导出 names（脚本名，见 exports），重写 public（Path）里的别的文件。names 可以是空的：模型一个不动。
-    返回变了的文件（[Path]）。
+def update(public, names, short=None, films=None):
+    """导出 names（脚本名，见 exports）的模型，重写 public（Path）里的别的文件。names 可以是空的：模型一个不动。
+    films：新的几版怎样学会的，{脚本名: 内容}。返回变了的文件（[Path]）。
     """
     manifest = records.read(public / "manifest.json", {"scripts": {}}, strict=False)
     models, texts, near, expected = (
@@ -529,6 +554,8 @@ def update(public, names, short=None):
         records.read(reference(public), strict=False),
     )
     stamps = {name: manifest["scripts"].get(name) for name in exports() if BY_FILE[name].id in models | texts}
+    reels = filmed(public) | (films or {})
+    film_stamps = manifest.get("films", {}) | {name: runner.stamp(name) for name in films or {}}
     progress = runner.Progress(len(names))
     for name in names:
         import watch
@@ -555,15 +582,28 @@ def update(public, names, short=None):
     ids = lambda names, found: [key for name in names if (key := BY_FILE[name].id) in found]  # noqa: E731
     kept = {
         "neighbours.json": {key: near[key] for key in ids(NEIGHBOURS, near)},
+        **{film_file(name): reels[name] for name in FILM if name in reels},
         "first.json": {**OPENING, "texts": [{"id": key, "text": texts[key]} for key in ids(FIRST_SCREEN, texts)]},
     }
-    return save(public, results.load(), models, kept, stamps)
+    film_stamps = {name: film_stamps.get(name) for name in FILM if name in reels}
+    return save(public, results.load(), models, kept, stamps, film_stamps)
+
+
+def shoot(public, names):
+    """names（脚本名）怎样学会的，照脚本训练一遍，每核一版，学完一版写一版。"""
+    progress = runner.Progress(len(names))
+    with ThreadPoolExecutor(records.CORES) as pool:
+        for name, shots in zip(names, pool.map(film.shots, names)):
+            update(public, [], films={name: film.film(name, shots)})
+            progress.print(f"{name}：{len(shots)} 步，验证 loss {shots[-1][0]['val_loss']:.4f}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     choices = {BY_FILE[name].id: name for name in exports()}
     parser.add_argument("--only", nargs="+", choices=choices, metavar="v3", default=list(choices))
+    films = {BY_FILE[name].id: name for name in FILM}
+    parser.add_argument("--film", nargs="*", choices=films, metavar="v3", help="只重做这几版怎样学会的")
     parser.add_argument("--write", action="store_true", help="模型一个不动，只重写别的文件")
     parser.add_argument("--short", type=int, metavar="步", help="开发用：只训练这么多步")
     parser.add_argument("--output", type=type(PUBLIC), metavar="文件夹", help="写到别处")
@@ -571,6 +611,13 @@ def main():
     public = arguments.output or (
         PUBLIC if arguments.short is None else runner.CHECKPOINTS / f"short-{arguments.short}" / "public"
     )
+    if arguments.film is not None:
+        records.need("torch")
+        wanted = arguments.film or [
+            key for key in films if any(one.what == film_file(films[key]) for one in stale(public))
+        ]
+        runner.finish(shoot, public, [films[key] for key in wanted])
+        return
     if not arguments.write:
         records.need("torch", "onnx", "onnxruntime", "onnxscript")
     names = [] if arguments.write else [choices[key] for key in arguments.only]
