@@ -23,7 +23,7 @@ export default function Near({ course, route }: { course: Course; route: Route }
       {data && !chars.includes(given) && <p class="notice" role="status">“{given}”不在最常见的 {chars.length} 个字里，没有算它的近邻，从下面挑一个吧。</p>}
       {data && (
         <>
-          <div class="pair">
+          <div class="pair close">
             {ids.map(id => (
               <section key={id} aria-label={`${id} 的近邻`}>
                 <h2><a href={link(id)}>{id}</a> {find(course, id)?.title}</h2>
