@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -334,6 +335,7 @@ def site(tiny, exports, loaded, tmp_path, monkeypatch):
     scripts, public = tmp_path / "scripts", tmp_path / "public"
     for name in export_page.COURSE:
         helpers.edit(name, scripts)
+    shutil.copy(course.BY_FILE[course.WRITER].path, scripts / course.WRITER)
     monkeypatch.setattr(course, "ROOT", scripts)
     monkeypatch.setattr(export_page, "WITH_MODEL", [V[1], V[3]])
     monkeypatch.setattr(course, "corpus", lambda: CORPUS)
