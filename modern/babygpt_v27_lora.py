@@ -4,7 +4,7 @@
       widen(narrow(x))，中间只有 rank 个数（论文 arXiv:2106.09685）；widen 从 0 起步，一开始什么也没变。
       题头里的作者一律写“花间”，学完用它点这种风格。要学的少，不用 Muon，全交给 AdamW。
 运行：python modern/babygpt_v27_lora.py；预期：2 核 CPU 约 35 秒，种子 42 的验证 loss 约 3.34。
-看什么：验证 loss 降了多少；lora.pth 和 sft.pth 各多大。
+看什么：验证 loss 降了多少；lora.pth 和 sft.pth 各多大；写成了《花间》的句长，照宋词的谱就不合律。
 试试：把 rank 改成 1、64，各学到多少？
 自测：学完，窄路能不能并回原来的矩阵，跑起来和没有它一样快？答案在 docs/answers.md。
 """

@@ -361,6 +361,7 @@ def entry(name, measured, model):
         "block_size": block_size(name),
         **numbers(name, measured),
         **({"same_as": row.same_as} if row.same_as else {}),
+        **({"side": True} if row.side else {}),
         **({"blind": row.blind} if row.blind else {}),
         "model": model,
     }

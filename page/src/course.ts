@@ -51,6 +51,8 @@ export interface Version {
   minutes: number | null
   model: Model | null
   same_as?: string
+  /** 旁支：后面的都不接着它 */
+  side?: boolean
   /** 没有注意力的，为什么没什么可看 */
   blind?: string
 }

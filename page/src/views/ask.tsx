@@ -99,10 +99,6 @@ function Paper({ course, route, first }: { course: Course; route: Route; first: 
       <div class="ask">
         <section aria-label="写出来的字">
           <Unknown characters={characters} text={settings.text} />
-          <div class="paper">
-            <Strip name="写到这里的字" cells={cells} selected={position} onSelect={look} />
-            <button type="button" class="next" aria-pressed={position === text.length} aria-label="下一个字" onClick={() => look(undefined)}>□</button>
-          </div>
           <p class="buttons">
             <button type="button" class="primary" onClick={() => compose(1)}>写一个字</button>
             <button type="button" onClick={() => queue.many ? queue.stop() : compose(MOST)}>{queue.many ? '停' : '一直写'}</button>
@@ -110,6 +106,10 @@ function Paper({ course, route, first }: { course: Course; route: Route; first: 
           </p>
           <Loading versions={[version]} />
           <Fault run={work} />
+          <div class="paper">
+            <Strip name="写到这里的字" cells={cells} selected={position} onSelect={look} />
+            <button type="button" class="next" aria-pressed={position === text.length} aria-label="下一个字" onClick={() => look(undefined)}>□</button>
+          </div>
           <p class="hint">
             {ended(written) ? '写完了：空一行，就是一首的末尾。' : blind > 0 ? `它一次只看得见最后 ${version.model!.block_size} 个字，灰的看不见了。` : '点纸上的一个字，看它当时有哪些选择；在条里点另一个字，就改走那一条路。'}
           </p>

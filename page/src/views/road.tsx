@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import type { Course, Form, Version } from '../course'
+import type { Course, Version } from '../course'
 import { baseline, comparable, exam, type Exam } from '../parts/exam'
 import { Growth } from '../parts/growth'
 import { find, withModel } from '../parts/model'
@@ -45,7 +45,7 @@ function Versions({ course }: { course: Course }) {
   const parts: { name: string; note: string; exam: Exam; versions: Version[] }[] = [
     { name: '第一段路：走到 2019 年的 GPT-2', note: '考题：没学过的词里随便截的一段。', exam: 'pieces', versions: [] },
     { name: '第二段路：今天的零件', note: '考题：没学过的整首词，从头读到尾，不能和上面直接比。', exam: 'poems', versions: [] },
-    { name: '底座之后：听要求、守格律', note: '这几版各考各的，loss 不能一起比，看合律。', exam: 'own', versions: [] },
+    { name: '底座之后：听要求、守格律', note: '这几版各考各的，loss 不能一起比；看合律，再看句末该押的押上了几成。', exam: 'own', versions: [] },
   ]
   for (const part of parts) part.versions = versions.filter(version => exam(version) === part.exam)
   const from = versions.findIndex(version => version.id === course.first) // 合律从这一版登起
@@ -69,28 +69,32 @@ function Versions({ course }: { course: Course }) {
 
 function Stretch(props: { name: string; note: string; exam: Exam; versions: Version[]; judged: Set<Version>; counted: number | null }) {
   const { versions, counted } = props
+  const own = props.exam === 'own'
   const losses = versions.map(comparable)
   const judged = versions.some(version => props.judged.has(version))
   return (
-    <section class={`road ${judged ? 'judged' : ''}`}>
+    <section class={`road ${own ? 'own' : judged ? 'judged' : ''}`}>
       <h3>{props.name}</h3>
       <p class="hint">{props.note}</p>
       <div class="road-head" aria-hidden="true">
         <span>版本</span>
-        {props.exam === 'own' ? <span /> : <span class="axis"><b>{BEST}</b><em>← 越左越好</em><b>{WORST}</b></span>}
-        <span class="value">loss</span>
+        {!own && <><span class="axis"><b>{BEST}</b><em>← 越左越好</em><b>{WORST}</b></span><span class="value">loss</span></>}
         {judged && <span>合律</span>}
+        {own && <span>押韵</span>}
       </div>
       <ol>
         {versions.map((version, k) => (
           <li key={version.id}>
             <a href={link(version.id)}>
-              <span class="stop"><b>{version.id}</b> {version.title}</span>
-              {props.exam === 'own'
-                ? <span class="track" />
-                : <Track before={losses[k - 1]} value={losses[k]} after={losses[k + 1]} counted={counted} />}
-              <span class="value"><span class="sr">loss </span>{loss(props.exam === 'own' ? version.val_loss : losses[k])}</span>
-              {judged && <Share form={props.judged.has(version) ? version.form : null} />}
+              <span class="stop"><b>{version.id}</b> {version.title}{version.side && <small>旁支</small>}</span>
+              {!own && (
+                <>
+                  <Track before={losses[k - 1]} value={losses[k]} after={losses[k + 1]} counted={counted} />
+                  <span class="value"><span class="sr">loss </span>{loss(losses[k])}</span>
+                </>
+              )}
+              {judged && <Share name="合律" value={props.judged.has(version) ? version.form!.attested : null} />}
+              {own && <Share name="押韵" value={version.form?.rhyme ?? null} />}
             </a>
           </li>
         ))}
@@ -120,12 +124,12 @@ function Track(props: { before?: number | null; value?: number | null; after?: n
   )
 }
 
-function Share({ form }: { form: Form | null }) {
-  if (!form) return <span class="share" />
+function Share({ name, value }: { name: string; value: number | null }) {
+  if (value === null) return <span class="share" />
   return (
     <span class="share">
-      <span class="bar-track"><span class="bar-fill" style={{ width: `${form.attested * 100}%` }} /></span>
-      <span><span class="sr">合律 </span>{percent(form.attested)}</span>
+      <span class="bar-track"><span class="bar-fill" style={{ width: `${value * 100}%` }} /></span>
+      <span><span class="sr">{name} </span>{percent(value)}</span>
     </span>
   )
 }
