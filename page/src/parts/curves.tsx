@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks'
-import uPlot from 'uplot'
+import type uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import type { Point } from '../course'
 import { loss, ticks } from './text'
@@ -19,12 +19,26 @@ export function Curves({ curves, counted }: { curves: Curve[]; counted: number |
   const theme = useTheme()
   const key = curves.map(curve => curve.id).join()
   useEffect(() => {
+    let [left, plot]: [boolean, uPlot | undefined] = [false, undefined]
+    const resize = new ResizeObserver(([entry]) => plot?.setSize({ width: Math.floor(entry!.contentRect.width), height: HEIGHT }))
+    void import('uplot').then(({ default: Plot }) => { // 用到才下载
+      if (left) return
+      plot = draw(Plot)
+      resize.observe(box.current!)
+    }, () => {}) // 没取到，下面有数
+    return () => {
+      left = true
+      resize.disconnect()
+      plot?.destroy()
+    }
+  }, [key, counted, theme])
+  const draw = (Plot: typeof uPlot) => {
     const { data, top, bottom } = table(curves, counted)
     const style = getComputedStyle(box.current!)
     const color = (name: string) => resolve(box.current!, `var(--${name})`)
     const [ink, faint, ...colors] = ['muted', 'line', 'red', 'blue', 'green', 'gold'].map(color)
     const axis = { stroke: ink, grid: { stroke: faint, width: 1 }, ticks: { stroke: faint, width: 1 }, font: `12px ${style.fontFamily}` }
-    const plot = new uPlot({
+    return new Plot({
       width: box.current!.clientWidth,
       height: HEIGHT,
       legend: { show: false },
@@ -37,13 +51,7 @@ export function Curves({ curves, counted }: { curves: Curve[]; counted: number |
         ...(counted === null ? [] : [{ stroke: ink, width: 1, dash: [4, 4], points: { show: false }, spanGaps: true }]),
       ],
     }, data, box.current!)
-    const resize = new ResizeObserver(([entry]) => plot.setSize({ width: Math.floor(entry!.contentRect.width), height: HEIGHT }))
-    resize.observe(box.current!)
-    return () => {
-      resize.disconnect()
-      plot.destroy()
-    }
-  }, [key, counted, theme])
+  }
   const last = (curve: Curve) => curve.points.at(-1)!
   return (
     <figure class="curves">
