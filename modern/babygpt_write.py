@@ -242,7 +242,9 @@ def understand(request):  # 一行要求 → 词牌、韵部、开头、写给�
         raise ValueError(f"{tune}最多 {most} 行，藏不下 {len(heads)} 个字。")
     if rhyme and not rhymes.get(rhyme):
         raise ValueError(f"韵书里没有“{rhyme}”，韵后面写一个字，比如：韵 江；繁体字请换成简体。")
-    rhyme = min(rhymes.get(rhyme, [""]), key=symbols.find)
+    if rhyme:  # 一字几部，取和它押过的字多半在的：说，是 ⑱（入声），不是 ③
+        near = re.findall("(.)。", "".join(poem for poem in text.split("\n\n") if rhyme + "。" in poem))
+        rhyme = max(sorted(rhymes[rhyme]), key=lambda part: sum(part in rhymes.get(ch, ()) for ch in near))
     asked = f"{rhyme} {heads and '藏头' + heads}".strip()
     header = f"{tune} {author or anyone}".strip()  # 题头也给它：它自己写，会编出一位词人来
     return tune, rhyme, opening, f"{asked}\n{header}\n".lstrip()

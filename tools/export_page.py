@@ -333,7 +333,9 @@ def rounded(value):
 
 
 def numbers(name, measured):
-    """course.json 里一版量到的数（dict）：各种子的平均；没量过的都是 None。合律的太少，平仄、押韵算不得数。"""
+    """course.json 里一版量到的数（dict）：各种子的平均，loss 是种子 42 的；没量过的都是 None。
+    合律的太少，平仄、押韵算不得数。
+    """
     found = dict.fromkeys(("parameters", "val_loss", "train_loss", "form", "minutes"))
     if not results.runs(measured, name):
         return found
@@ -345,7 +347,8 @@ def numbers(name, measured):
     if parameters is None and base:  # 学自己写的几版不印参数：和接着学的那份一样多
         parameters = results.first(measured, base.file)["parameters"]
     found |= {"parameters": parameters, "minutes": round(summary["wall_s"] / 60, 1), "form": rounded(scores)}
-    return found | {key: rounded(summary[key]) for key in ("val_loss", "train_loss")}
+    first = results.first(measured, name)  # loss 是种子 42 的：和曲线、脚本开头写的一个数
+    return found | {key: rounded(first.get(key)) for key in ("val_loss", "train_loss")}
 
 
 def entry(name, measured, model):
@@ -355,7 +358,7 @@ def entry(name, measured, model):
         "id": row.id,
         "script": name,
         "part": row.part,
-        "title": re.match(r"(?:v\d+：)?([^。]*)", doc)[1],
+        "title": re.match(r"(?:v\d+：)?([^。：]*)", doc)[1],
         "doc": doc,
         "before": row.before if name in COURSE[1:] else None,
         "block_size": block_size(name),
@@ -379,7 +382,9 @@ def details(name, measured):
 
 
 def forms_and_readings(forms, text):
-    """prosody.json 的内容（dict）：韵书；归纳出来的各词牌的谱，用得多的在前。forms：语料 text 的 form.Forms。"""
+    """prosody.json 的内容（dict）：韵书，一个字几种读音，押韵时常用的在前；归纳出来的各词牌的谱，用得多的在前。
+    forms：语料 text 的 form.Forms。
+    """
     train = forms.poems(text[: text.rindex("\n\n", 0, int(len(text) * course.TRAIN))])
     counts = collections.Counter((tune, form.shape(body)) for tune, _, body in train)
     templates = {tune: [] for tune in forms.tunes}
@@ -394,7 +399,16 @@ def forms_and_readings(forms, text):
                 "rhymes": rhymes,
             }
         )
-    readings = dict(line.split(" ", 1) for line in prosody.YUN.read_text(encoding="utf-8").splitlines())
+    book = forms.templates.yun.rhymes
+    used = collections.Counter()  # 一个字几部都有：在各首里，它多半和哪一部的字押在一起
+    for _, _, body in train:
+        last = [ch for ch in re.findall("(.)。", body) if ch in book]
+        counts = collections.Counter(number for ch in last for number in book[ch])
+        used.update((ch, max(book[ch], key=counts.get)) for ch in last)
+    readings = {}
+    for line in prosody.YUN.read_text(encoding="utf-8").splitlines():
+        ch, *found = line.split(" ")
+        readings[ch] = " ".join(sorted(found, key=lambda one: -used[ch, int(one[1:])]))  # noqa: B023
     return {"readings": readings, "templates": templates}
 
 
@@ -428,9 +442,7 @@ def documents(measured, models):
         "course.json": {
             "chars": "".join(sorted(set(text))),
             "symbols": symbols(),
-            "baselines": {
-                key: measured["baselines"][key] for key in ("uniform", "unigram", "bigram", "form_of_real_poems")
-            },
+            "baselines": {"form_of_real_poems": measured["baselines"]["form_of_real_poems"]},
             "versions": [entry(name, measured, models.get(BY_FILE[name].id)) for name in COURSE],
             "tunes": forms.tunes,
             "patterns": captions.PATTERNS,

@@ -73,7 +73,7 @@ export interface Film {
 export interface Course {
   chars: string
   symbols: string
-  baselines: { uniform: number; unigram: number; bigram: number; form_of_real_poems: Form }
+  baselines: { form_of_real_poems: Form }
   versions: Version[]
   tunes: string[]
   patterns: Record<string, string>

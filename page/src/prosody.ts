@@ -108,9 +108,16 @@ export const THOUGHTS = /[①-⑲]/
 /** 去掉想的，只留说出来的。 */
 export const unspoken = (text: string) => text.replace(new RegExp(THOUGHTS, 'g'), '')
 
-/** 例字在词林正韵的哪一部：①–⑲；几部都有，取头一部；不知道的是空的。 */
+/** 例字在词林正韵的哪一部：①–⑲；几部都有，取最常用来押的（排在头一个）；不知道的是空的。 */
 export const partOf = (char: string, readings: Record<string, string>) =>
   [...rhymes(readings[char])].slice(0, 1).map(part => String.fromCharCode(0x245f + part)).join('')
+
+/** 这个词牌押平声还是仄声：最常见的谱里，该押韵的那些字定下来的；没定的是空的。 */
+export const rhymeTone = ([template]: Template[] = []) =>
+  template?.rhymes.flat().map(k => template.tones[k]!).find(tone => tone !== '·') ?? ''
+
+/** 这个字读不读得成平（仄）声。 */
+export const sounds = (char: string, tone: string, readings: Record<string, string>) => tones(readings[char]).has(tone)
 
 /** 给模型的开头：要求一行，题头一行。 */
 export const request = (header: string, part: string, heads: string) =>

@@ -61,6 +61,32 @@ describe('一打开', () => {
     await expect.poll(() => body(again).catch(() => '')).toBe(written)
   })
 
+  test('停在半路，刷新了，接着写：和一口气写完的一样', async () => {
+    const page = await open('')
+    await compose(page)
+    const verses = page.locator('.writer .verses')
+    const whole = await verses.textContent()
+    const other = await open('')
+    await other.locator('.writer').getByRole('button', { name: '写一首' }).click()
+    await expect.poll(() => marks(other)).toBeGreaterThan(3)
+    await other.locator('.writer').getByRole('button', { name: '停' }).click()
+    await other.reload()
+    await other.locator('.writer').getByRole('button', { name: '接着写' }).click()
+    await other.locator('.writer').getByRole('button', { name: '再写一首' }).waitFor()
+    expect(await other.locator('.writer .verses').textContent()).toBe(whole)
+  })
+
+  test('押不上的韵、藏不下的字：写之前说一声', async () => {
+    const page = await open('')
+    await page.getByLabel('词牌').selectOption('浣溪沙')
+    await page.getByLabel('押谁的韵').fill('月')
+    await page.getByLabel('藏头').fill('春江花月夜春江花月夜')
+    await expect.poll(() => page.locator('.writer .notice').allTextContents()).toEqual([expect.stringContaining('平声'), expect.stringContaining('行')])
+    await page.getByLabel('押谁的韵').fill('天')
+    await page.getByLabel('藏头').fill('春江')
+    await expect.poll(() => page.locator('.writer .notice').count()).toBe(0)
+  })
+
   test('存成图：一张 PNG', async () => {
     const page = await open('')
     await compose(page)

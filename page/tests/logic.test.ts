@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { compare, docLines } from '../src/diff'
 import { repository, sections, ticks } from '../src/parts/text'
-import { clauses, judge, type Template } from '../src/prosody'
+import { clauses, judge, partOf, rhymeTone, type Template } from '../src/prosody'
 import { answer, uniform } from '../src/sampling'
 import { prosody } from './course'
 
@@ -72,9 +72,15 @@ test('格律：换韵的，一组一组地押', () => {
   expect(judge('春江\n春窗\n春风\n春天', couplets, readings)).toMatchObject({ hits: 3, ends: 4 })
 })
 
+test('例字几部都有，取词人常押的：说是入声，了不押平声', () => {
+  expect([...'说了听'].map(char => partOf(char, prosody.readings))).toEqual(['⑱', '⑧', '⑪'])
+  expect(rhymeTone(prosody.templates['浣溪沙'])).toBe('平')
+  expect(rhymeTone(prosody.templates['满江红'])).toBe('仄')
+})
+
 test('文档字符串：分节，缩进的接上，顶格的是代码', () => {
   const found = sections('v3：自注意力。看得见前面。\n\n改动：多了\n      Head。\n看什么：a b\n      c d\n自测：补上。\nx = 1\ny = 2')
-  expect(found.lead).toBe('自注意力。看得见前面。')
+  expect(found.lead).toBe('看得见前面。')
   expect(found.sections.map(section => section.name)).toEqual(['改动', '看什么', '自测'])
   expect(found.sections[0]!.paragraphs).toEqual([{ code: false, text: '多了Head。' }])
   expect(found.sections[1]!.paragraphs[0]!.text).toBe('a b c d')

@@ -15,6 +15,6 @@ export function comparable(version: Version): number | null {
 
 /** 数二元的，在同一份题上的 loss：不用神经网络的对照。 */
 export function baseline(course: Course, of: Exam): number | null {
-  if (of === 'pieces') return course.baselines.bigram
-  return of === 'poems' ? course.versions.find(version => version.part === 'baseline')?.form?.poem_loss ?? null : null
+  const counted = course.versions.find(version => version.part === 'baseline')
+  return { pieces: counted?.val_loss, poems: counted?.form?.poem_loss, own: null }[of] ?? null
 }

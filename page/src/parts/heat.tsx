@@ -11,7 +11,8 @@ import { Unknown } from './unknown'
 
 const MOST = 1000 // 再长，就要算好一会儿
 
-const EXAMPLE = '浣溪沙 晏殊\n一曲新词酒一杯。\n去年天气旧亭台。\n夕阳西下几时回。\n'
+/** 没学过的一首 */
+const EXAMPLE = '青玉案 辛弃疾\n东风夜放花千树。\n更吹落、星如雨。\n宝马雕车香满路。\n'
 
 /** 给一段文字打分：每个字，读了前面的，它猜到几成；挑了另一版，就看谁猜得准。 */
 export function Heat({ course, version }: { course: Course; version: Version }) {
@@ -53,7 +54,7 @@ export function Heat({ course, version }: { course: Course; version: Version }) 
     <section class="scoring">
       <h2>给一段文字打分</h2>
       <p>贴一段词，看它读到哪个字时最意外。loss 是 −ln 概率：猜得越准越小，红得越深越意外。</p>
-      <Text label={<>文字 <small>{all.length.toLocaleString('zh-CN')} 个字</small></>} rows={5} value={pasted} onChange={text => { work.stop(); paste(text) }} />
+      <Text label={<>文字 <small>{all.length.toLocaleString('zh-CN')} 个字</small></>} rows={5} value={pasted} onChange={text => { work.stop(); setFound(undefined); paste(text) }} />
       <Unknown characters={characters[0]!} text={pasted} />
       {all.length > MOST && (
         <p class="notice" role="status">
@@ -61,7 +62,7 @@ export function Heat({ course, version }: { course: Course; version: Version }) 
         </p>
       )}
       <p class="buttons">
-        <button type="button" class="primary" onClick={() => work.running ? work.stop() : all.length > 1 && score()}>{work.running ? '停' : '打分'}</button>
+        <button type="button" class="primary" onClick={() => work.running ? work.stop() : score()} disabled={all.length < 2}>{work.running ? '停' : '打分'}</button>
         <label class="joined">
           <span>和谁比</span>
           <select value={other?.id ?? ''} onChange={event => setRival(event.currentTarget.value)}>
@@ -79,6 +80,7 @@ export function Heat({ course, version }: { course: Course; version: Version }) 
             {mine[at - 1] !== undefined && found.text[at] && <> {quoted(found.text[at])}：{found.of.map((id, k) => `${id} 给了 ${chance(Math.exp(-found.losses[k]![at - 1]!))}，loss ${found.losses[k]![at - 1]!.toFixed(2)}`).join('；')}。</>}
           </p>
           <div class="paper"><Strip name="打过分的字" cells={cells} selected={at} onSelect={setAt} /></div>
+          {versions.some(one => one.part === 'after') && <p class="hint">{versions.filter(one => one.part === 'after').map(one => one.id).join('、')} 写韵字之前要先想（①–⑲）；这段文字里没有，到了韵字它还等着想，loss 就大，不是它不会。</p>}
           {theirs
             ? <p class="scale duel" aria-hidden="true"><span>{found.of[0]} 猜得准</span><i /><span>{found.of[1]} 猜得准</span></p>
             : <p class="scale" aria-hidden="true"><span>猜得准</span><i /><span>意外</span></p>}

@@ -7,7 +7,7 @@ export const withModel = (course: Course) => course.versions.filter(version => v
 
 export const find = (course: Course, id: string) => course.versions.find(version => version.id === id)
 
-const ROADS: Record<Part, string> = { baseline: '第一段路', first: '第一段路', modern: '第二段路', after: '第二段路' }
+const ROADS: Record<Part, string> = { baseline: '第一段路', first: '第一段路', modern: '第二段路', after: '底座之后' }
 
 export const road = (version: Version) => ROADS[version.part]
 

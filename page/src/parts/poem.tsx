@@ -47,6 +47,9 @@ export function Summary({ judged, heads, body }: { judged: Judged; heads: string
   )
 }
 
+/** 写出来的里面有想的，就说一声那是什么。 */
+export const Thoughts = ({ text }: { text: string }) => THOUGHTS.test(text) ? <>①–⑲ 是写韵字之前想的：它押哪一部。</> : null
+
 export interface PoemProps {
   tune: string
   /** 正文，想的还在里面 */
@@ -78,6 +81,7 @@ export function Legend() {
       {samples.map(([tone, rhyme, sign, name]) => (
         <li key={name}><span class={`mark ${tone} ${rhyme}`} data-sign={sign} aria-hidden="true">字</span> {name}</li>
       ))}
+      <li><small class="thought" aria-hidden="true">③</small> 写韵字之前想的：它押哪一部</li>
     </ul>
   )
 }

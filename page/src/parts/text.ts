@@ -51,7 +51,7 @@ export function sections(doc: string): { lead: string; sections: Section[] } {
       else last.paragraphs.push({ code: true, text: line })
     } else if (paragraph) paragraph.text += joint(paragraph.text, line.trim()) + line.trim()
   }
-  return { lead: first.replace(/^[^：]*：/, ''), sections: found }
+  return { lead: first.replace(/^(v\d+：)?[^。：]*[。：]/, ''), sections: found } // 头一句是题目
 }
 
 const joint = (before: string, after: string) => /[\w,.)]$/.test(before) && /^[\w(]/.test(after) ? ' ' : ''

@@ -5,6 +5,7 @@ import { Bars, Draw } from '../parts/bars'
 import { clean, CopyLink, SAMPLING, SamplingControls, Text } from '../parts/controls'
 import { Heat } from '../parts/heat'
 import { Fault, Loading, Missing, Picker, playable } from '../parts/model'
+import { Thoughts } from '../parts/poem'
 import { Strip, type Cell } from '../parts/strip'
 import { Unknown } from '../parts/unknown'
 import { link, useSettings, type Route } from '../route'
@@ -111,7 +112,10 @@ function Paper({ course, route, first }: { course: Course; route: Route; first: 
             <button type="button" class="next" aria-pressed={position === text.length} aria-label="下一个字" onClick={() => look(undefined)}>□</button>
           </div>
           <p class="hint">
-            {ended(written) ? '写完了：空一行，就是一首的末尾。' : blind > 0 ? `它一次只看得见最后 ${version.model!.block_size} 个字，灰的看不见了。` : '点纸上的一个字，看它当时有哪些选择；在条里点另一个字，就改走那一条路。'}
+            {ended(written) && '写完了：空一行，就是一首的末尾；再写，就是下一首。'}
+            {blind > 0 && `它一次只看得见最后 ${version.model!.block_size} 个字，灰的看不见了。`}
+            <Thoughts text={written.join('')} />
+            点纸上的一个字，看它当时有哪些选择；在条里点另一个字，就改走那一条路。
           </p>
           <p class="links">
             <CopyLink />

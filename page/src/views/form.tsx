@@ -22,7 +22,7 @@ interface Written {
 export default function FormView({ course, route }: { course: Course; route: Route }) {
   const able = withModel(course).filter(version => course.rungs.includes(version.id))
   const usual = able.filter((_, k) => !k || k > able.length - MODELS).map(version => version.id).join(',')
-  const [settings, set] = useSettings(route, { tune: course.tunes[0]!, heads: '春江花月', models: usual, ...SAMPLING })
+  const [settings, set] = useSettings(route, { tune: course.tunes[0]!, heads: '', models: usual, ...SAMPLING })
   const { data, error } = useJson<Prosody>('prosody.json')
   const chosen = able.filter(version => settings.models.split(',').includes(version.id)).slice(0, MODELS)
   const ids = chosen.map(version => version.id)

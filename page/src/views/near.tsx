@@ -17,7 +17,7 @@ export default function Near({ course, route }: { course: Course; route: Route }
       <h1>近邻</h1>
       <p class="lead">模型里，每种字是一串数，叫嵌入。两串数的方向越近，模型越把这两个字当一类。没有人教过它字义，全是猜下一个字猜出来的。</p>
       <div class="controls">
-        <Text label={<>哪个字 <small>最常见的 {chars.length || 300} 个里挑</small></>} size={4} value={settings.c} onChange={c => set({ c })} />
+        <Text label={<>哪个字 <small>最常见的 {chars.length || 300} 个里挑，要简体</small></>} size={4} value={settings.c} onChange={c => set({ c })} />
       </div>
       {error && <p class="fault" role="alert">{error}</p>}
       {data && !chars.includes(given) && <p class="notice" role="status">“{given}”不在最常见的 {chars.length} 个字里，没有算它的近邻，从下面挑一个吧。</p>}
@@ -42,7 +42,7 @@ export default function Near({ course, route }: { course: Course; route: Route }
               </section>
             ))}
           </div>
-          <p class="hint">数是余弦：1 是同一个方向，0 是不相干。{ids[0]} 只学了相邻两个字，学得又短，近邻多半是碰巧；{ids.at(-1)} 看得远、学得久，近邻像一类字。</p>
+          <p class="hint">数是余弦：1 是同一个方向，0 是不相干。前两版学得短，近邻多半是碰巧；{ids.at(-1)} 看得远、学得久，近邻像一类字。</p>
           <h2>挑一个字</h2>
           <div class="grid"><Strip name="最常见的字" cells={chars.map(char => ({ char }))} selected={chars.indexOf(given)} onSelect={index => set({ c: chars[index]! })} /></div>
           <p class="links"><CopyLink /></p>

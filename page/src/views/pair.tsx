@@ -4,6 +4,7 @@ import { Characters, ended, next, status, write } from '../engine'
 import { Bars } from '../parts/bars'
 import { clean, CopyLink, SAMPLING, SamplingControls, Text } from '../parts/controls'
 import { Fault, Loading, Missing, Picker, playable } from '../parts/model'
+import { Thoughts } from '../parts/poem'
 import { quoted } from '../parts/text'
 import { Unknown } from '../parts/unknown'
 import { link, useSettings, type Route } from '../route'
@@ -97,7 +98,7 @@ function Both({ course, route, first }: { course: Course; route: Route; first: F
           )
         })}
       </div>
-      <p>同一个开头，写到第几个字，就用第几个随机数：写得不同，全是因为模型不同。</p>
+      <p>同一个开头，写到第几个字，就用第几个随机数：写得不同，全是因为模型不同。<Thoughts text={sides.flatMap(side => side.written).join('')} /></p>
       <SamplingControls value={draw} onChange={set} />
       <p class="links"><CopyLink /></p>
     </>

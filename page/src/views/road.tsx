@@ -93,7 +93,7 @@ function Stretch(props: { name: string; note: string; exam: Exam; versions: Vers
                   <span class="value"><span class="sr">loss </span>{loss(losses[k])}</span>
                 </>
               )}
-              {judged && <Share name="合律" value={props.judged.has(version) ? version.form!.attested : null} />}
+              {judged && <Share name="合律" value={own || props.judged.has(version) ? version.form?.attested ?? null : undefined} />}
               {own && <Share name="押韵" value={version.form?.rhyme ?? null} />}
             </a>
           </li>
@@ -124,11 +124,12 @@ function Track(props: { before?: number | null; value?: number | null; after?: n
   )
 }
 
-function Share({ name, value }: { name: string; value: number | null }) {
-  if (value === null) return <span class="share" />
+/** 没有量的是一横；不登的空着。 */
+function Share({ name, value }: { name: string; value: number | null | undefined }) {
+  if (value === undefined) return <span class="share" />
   return (
     <span class="share">
-      <span class="bar-track"><span class="bar-fill" style={{ width: `${value * 100}%` }} /></span>
+      <span class="bar-track">{value !== null && <span class="bar-fill" style={{ width: `${value * 100}%` }} />}</span>
       <span><span class="sr">{name} </span>{percent(value)}</span>
     </span>
   )

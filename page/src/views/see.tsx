@@ -16,7 +16,7 @@ const AVERAGE = -1
 const SIDE = 192 // 小方块的画布的边长，像素
 
 export default function See({ course, route }: { course: Course; route: Route }) {
-  const [settings, set] = useSettings(route, { v: course.first, text: '春江花月夜', at: -1, layer: 0, head: AVERAGE, off: '' })
+  const [settings, set] = useSettings(route, { v: course.first, text: '浣溪沙 苏轼\n春江花月夜', at: -1, layer: 0, head: AVERAGE, off: '' })
   const version = playable(course, settings.v) ?? playable(course, course.first)!
   const [asked, setAsked] = useState(route.params.has('v') || status(version).phase === 'ready') // 要过模型了，才去下载
   const seeing = withModel(course).find(one => one.model!.layers > 0)
@@ -150,6 +150,8 @@ function Heads({ course, version, text, at, layer, head, off, set }: HeadsProps)
   )
 }
 
+const worse = (more: number) => Math.abs(more) < 0.005 ? '猜得一样准' : more > 0 ? `多了 ${more.toFixed(2)}，猜得差了` : `少了 ${(-more).toFixed(2)}，在这几个字上反倒猜得准些`
+
 /** 一层一层，下一个字猜成了什么；关了头，差多少。 */
 function Guess({ now, whole, characters, after }: { now: Inside; whole: Inside; characters: Characters; after: string }) {
   const mean = ({ losses }: Inside) => losses.reduce((total, loss) => total + loss, 0) / losses.length
@@ -158,8 +160,9 @@ function Guess({ now, whole, characters, after }: { now: Inside; whole: Inside; 
   if (now !== whole) rows.push(['头都开着时', whole.top])
   return (
     <section class="guess">
-      <h2>一层一层，猜成了什么</h2>
-      <p class="hint">每一层之后，都借最后那一步（归一、lm_head）来猜{quoted(after)}后面的字：看它从哪一层起猜成这样。</p>
+      {now.lens.length
+        ? <><h2>一层一层，猜成了什么</h2><p class="hint">每一层之后，都借最后那一步（归一、lm_head）来猜{quoted(after)}后面的字：看它从哪一层起猜成这样。</p></>
+        : <h2>{quoted(after)}后面，猜成了什么</h2>}
       <div class="scroll" tabIndex={0} role="region" aria-label="各层之后的前五名">
         <table>
           <tbody>
@@ -174,7 +177,7 @@ function Guess({ now, whole, characters, after }: { now: Inside; whole: Inside; 
       </div>
       {now.losses.length > 0 && (
         <p role="status" class="cost">
-          这段文字，平均每个字的 loss：{mean(now).toFixed(2)}{now !== whole && `，头都开着时 ${mean(whole).toFixed(2)}，差 ${(mean(now) - mean(whole)).toFixed(2)}`}。
+          这段文字，平均每个字的 loss：{mean(now).toFixed(2)}{now !== whole && `，头都开着时 ${mean(whole).toFixed(2)}：关了它，${worse(mean(now) - mean(whole))}`}。
         </p>
       )}
     </section>

@@ -4,6 +4,8 @@ import { Diff, Whole } from '../parts/code'
 import { Curves, type Curve } from '../parts/curves'
 import { baseline, exam } from '../parts/exam'
 import { Film } from '../parts/film'
+import { Thoughts } from '../parts/poem'
+import { THOUGHTS } from '../prosody'
 import { find, playable, road } from '../parts/model'
 import { loss, percent, repository, sections, tenThousands, type Section } from '../parts/text'
 import { link, useSettings, type Route } from '../route'
@@ -17,7 +19,7 @@ export default function VersionView({ course, route, version }: { course: Course
     <article>
       <p class="crumb"><a href={link('')}>路</a> / {road(version)}</p>
       <h1>{version.part === 'baseline' ? '只会数数的' : version.id} <span>{version.title}</span></h1>
-      <p class="lead">{lead}</p>
+      {lead && <p class="lead">{lead}</p>}
       <Facts course={course} version={version} />
       <p class="links"><Play course={course} version={version} /></p>
       <div class="doc">{found.map(section => <Part key={section.name} section={section} version={version} />)}</div>
@@ -44,6 +46,7 @@ function Facts({ course, version }: { course: Course; version: Version }) {
   const facts: [string, string][] = [
     ['参数', tenThousands(version.parameters)],
     ...(version.val_loss === null ? [] : [['训练 / 验证 loss', `${loss(version.train_loss)} / ${loss(version.val_loss)}`] as [string, string]]),
+    ...(form?.poem_loss && exam(version) === 'poems' ? [['整首 loss', loss(form.poem_loss)] as [string, string]] : []),
     ...(minutes ? [['用时', minutes < 1 ? `${Math.round(minutes * 60)} 秒` : `${minutes} 分钟`] as [string, string]] : []),
     ...(model ? [['一次看', `${model.block_size} 个字`] as [string, string]] : []),
     ...(form && exam(version) !== 'pieces' ? [['合律', percent(form.attested)] as [string, string]] : []),
@@ -54,7 +57,7 @@ function Facts({ course, version }: { course: Course; version: Version }) {
 
 function Play({ course, version }: { course: Course; version: Version }) {
   const player = playable(course, version.id)
-  if (!player) return <span class="hint">这一版没有导出模型（{version.part === 'baseline' ? '它只有一张次数表' : '和前后的差别太小'}），看代码和曲线。</span>
+  if (!player) return <span class="hint">这一版没有导出模型{version.part === 'baseline' && '（它只有一张次数表）'}，看代码。</span>
   const before = earlier(course, version)
   return (
     <>
@@ -78,7 +81,7 @@ function Part({ section, version }: { section: Section; version: Version }) {
     <section>
       <h2>{section.name}</h2>
       <div>
-        {section.paragraphs.map((paragraph, k) => paragraph.code ? <pre key={k} tabIndex={0}><code>{paragraph.text}</code></pre> : <p key={k}>{paragraph.text}</p>)}
+        {section.paragraphs.map((paragraph, k) => paragraph.code ? <pre key={k} tabIndex={0}><code>{paragraph.text}</code></pre> : <p key={k}>{paragraph.text.replace('答案在 docs/answers.md。', '')}</p>)}
         {answered && <Answer version={version} />}
       </div>
     </section>
@@ -176,7 +179,7 @@ function Samples({ details }: { details: Details }) {
   return (
     <section>
       <h2>它写的</h2>
-      <p class="hint">学完之后接着开头写的，没有挑过。{samples.some(sample => /[①-⑲]/.test(sample)) && '①–⑲ 是写韵字之前想的，说出来之前拿掉。'}</p>
+      <p class="hint">学完之后接着开头写的，没有挑过。{samples.some(sample => THOUGHTS.test(sample)) && <>有几首连想的也留着。<Thoughts text={samples.join('')} /></>}</p>
       <div class="samples">{samples.map((sample, k) => <blockquote key={k} class="poem">{sample.trim()}</blockquote>)}</div>
     </section>
   )
