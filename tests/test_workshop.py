@@ -167,6 +167,21 @@ def test_weights_of_another_stamp_are_never_used(copy):
     assert "训练" not in inside(copy, wanted)[1], "有了就不再训练"
 
 
+def test_what_it_starts_from_is_trained_on_as_many_threads(monkeypatch, tmp_path):
+    """每核一条链地并排量，接着学的那份也只占一个核：都占两个，互相等，慢好几倍。"""
+    monkeypatch.setattr(runner, "CHECKPOINTS", tmp_path)
+    spawned = []
+
+    def run(command, env, **_):
+        spawned.append(("--keep" in command, env["OMP_NUM_THREADS"]))
+        raise RuntimeError("够了")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(RuntimeError, match="够了"):
+        runner.run(V[26], 43, threads=1)
+    assert spawned == [(True, "1")]
+
+
 @pytest.mark.slow
 def test_unchanged_since_follows_the_chain(copy):
     """v25 改了打印：证明了一位不差，凡是接着它学的，各处的记录都换上新指纹；改了学法：一处也不换。"""

@@ -124,11 +124,11 @@ def edit(file, folder, corpus=None, **hyper):
     return write_script(file, set_hyperparameters(course.source(file), **hyper), folder, corpus)
 
 
-def lay_out(file, source, folder, seed=FIRST_SEED, short=None):
-    """同 write_script，再在旁边放好它接着学的那份权重（种子 seed 的）；还没有，就先训练出来。"""
+def lay_out(file, source, folder, seed=FIRST_SEED, short=None, threads=records.CORES):
+    """同 write_script，再在旁边放好它接着学的那份权重（种子 seed 的）；还没有，就先训练出来，用 threads 个线程。"""
     script = write_script(file, source, folder)
     if base := course.base_of(file):
-        shutil.copy(weights(base.file, seed, short), script.with_name(base.saves))
+        shutil.copy(weights(base.file, seed, short, threads), script.with_name(base.saves))
     return script
 
 
@@ -149,7 +149,7 @@ def load(script):
 def run(
     file, seed=FIRST_SEED, threads=records.CORES, change=None, poems=form.SAMPLES, source=None, keep=None, short=None
 ):
-    """跑一次 file（种子换成 seed，用 threads 个线程），再给它的模型打格律分，返回这一次的 dict。
+    """跑一次 file（种子换成 seed，用 threads 个线程，接着学的那份也是），再给它的模型打格律分，返回这一次的 dict。
 
     change：改源码的函数（str → str），variants.py 用它；poems：打分时每个词牌写几首，0 就不打；
     source：不用仓库里的，用这份源码；keep：学好的权重存到哪个文件（Path）；short：它接着学的权重也只训练这么多步。
@@ -158,7 +158,7 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         source, count = SEED.subn(rf"\g<1>{seed})", source or course.source(file))
         assert count == 1, f"{file} 里该有且只有一处种子"
-        script = lay_out(file, change(source) if change else source, Path(folder), seed, short)
+        script = lay_out(file, change(source) if change else source, Path(folder), seed, short, threads)
         report = Path(folder, "report.json")
         command = [sys.executable, form.__file__, "--json", str(report), "--count", str(poems), str(script)]
         started = time.time()
@@ -228,7 +228,7 @@ def checkpoint(file, seed=FIRST_SEED, short=None, earlier=None):
     return folder / f"{course.BY_FILE[file].id}-{seed}-{stamp(file, earlier)}.pth"
 
 
-def weights(file, seed=FIRST_SEED, short=None):
+def weights(file, seed=FIRST_SEED, short=None, threads=records.CORES):
     """脚本 file 学好的权重（Path，见 checkpoint）；没有就照脚本训练一遍。没跑完时抛 RuntimeError，里面是它的报错。"""
     path = checkpoint(file, seed, short)
     if not path.exists():
@@ -236,7 +236,8 @@ def weights(file, seed=FIRST_SEED, short=None):
         settings = {"device": "cpu"}  # 有 GPU 也用 CPU 的那套数
         if short is not None:  # max_new_tokens 是 0，v29 起的考试就一个字也不写
             settings |= dict(max_iters=short, eval_interval=max(1, short), eval_iters=1, max_new_tokens=0)
-        run(file, seed, change=lambda source: set_hyperparameters(source, **settings), poems=0, keep=path, short=short)
+        settled = lambda source: set_hyperparameters(source, **settings)  # noqa: E731
+        run(file, seed, threads, change=settled, poems=0, keep=path, short=short)
     return path
 
 
