@@ -150,7 +150,7 @@ COURSE = [
     Script(
         "babygpt_v11_hyper_params.py", FIRST, "超参数", "模型的代码一字不改，loss 大降，短语通顺多了", before="v10",
         bound=22, touches="training", page=True, label="超参数", color="#0969da",
-        shown=(PAIR, RULER, STEPS, STAGES, SAMPLES, NEIGHBOURS, DEFAULT, FIRST_SCREEN),
+        shown=(PAIR, RULER, STEPS, STAGES, SAMPLES, NEIGHBOURS, DEFAULT, FILM, FIRST_SCREEN),
     ),
     Script(
         "babygpt_v12_wandb.py", FIRST, "记录与保存", "每次实验有账可查，最好的模型存下来", before="v11", bound=50,
