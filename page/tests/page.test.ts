@@ -354,7 +354,7 @@ describe('别的页', () => {
   })
 
   test('它看哪里：v1 说为什么没有，遮住的看得见', async () => {
-    const page = await open('#/see/v=v1')
+    const page = await open('#/see/v=v1&text=春江花月夜')
     expect(await page.locator('.notice').textContent()).toContain('v1 只拿当前这一个字')
     await page.getByLabel('看哪一版').selectOption('v3')
     await page.locator('.heads canvas').first().waitFor()

@@ -19,12 +19,13 @@ export function Curves({ curves, counted }: { curves: Curve[]; counted: number |
   const theme = useTheme()
   const key = curves.map(curve => curve.id).join()
   useEffect(() => {
+    const place = box.current! // 清理可能晚一步，那时 box 已经空了
     let [left, plot]: [boolean, uPlot | undefined] = [false, undefined]
     const resize = new ResizeObserver(([entry]) => plot?.setSize({ width: Math.floor(entry!.contentRect.width), height: HEIGHT }))
     void import('uplot').then(({ default: Plot }) => { // 用到才下载
       if (left) return
-      plot = draw(Plot)
-      resize.observe(box.current!)
+      plot = draw(Plot, place)
+      resize.observe(place)
     }, () => {}) // 没取到，下面有数
     return () => {
       left = true
@@ -32,14 +33,14 @@ export function Curves({ curves, counted }: { curves: Curve[]; counted: number |
       plot?.destroy()
     }
   }, [key, counted, theme])
-  const draw = (Plot: typeof uPlot) => {
+  const draw = (Plot: typeof uPlot, place: HTMLElement) => {
     const { data, top, bottom } = table(curves, counted)
-    const style = getComputedStyle(box.current!)
-    const color = (name: string) => resolve(box.current!, `var(--${name})`)
+    const style = getComputedStyle(place)
+    const color = (name: string) => resolve(place, `var(--${name})`)
     const [ink, faint, ...colors] = ['muted', 'line', 'red', 'blue', 'green', 'gold'].map(color)
     const axis = { stroke: ink, grid: { stroke: faint, width: 1 }, ticks: { stroke: faint, width: 1 }, font: `12px ${style.fontFamily}` }
     return new Plot({
-      width: box.current!.clientWidth,
+      width: place.clientWidth,
       height: HEIGHT,
       legend: { show: false },
       cursor: { show: false },
@@ -50,7 +51,7 @@ export function Curves({ curves, counted }: { curves: Curve[]; counted: number |
         ...curves.map((_, k) => ({ stroke: colors[k], width: k ? 1.5 : 3, dash: DASHES[k], points: { show: k === 0, size: 6, fill: colors[0] }, spanGaps: true })),
         ...(counted === null ? [] : [{ stroke: ink, width: 1, dash: [4, 4], points: { show: false }, spanGaps: true }]),
       ],
-    }, data, box.current!)
+    }, data, place)
   }
   const last = (curve: Curve) => curve.points.at(-1)!
   return (
