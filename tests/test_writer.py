@@ -83,7 +83,6 @@ UNDERSTOOD = {
     "韵 风 藏头 春 江 浣溪沙": "① 藏头春江\n浣溪沙 苏轼\n",
     "浣溪沙藏头春江": "藏头春江\n浣溪沙 苏轼\n",
     "\ufeff浣溪沙 押韵 风": "①\n浣溪沙 苏轼\n",
-    "满江红 韵 说": "⑱\n满江红 苏轼\n",
     "浣溪沙 柳永": "浣溪沙 柳永\n",
     "柳永，浣溪沙。": "浣溪沙 柳永\n",
     "帮我写个浣溪沙": "浣溪沙 苏轼\n",
@@ -234,6 +233,11 @@ class TestMarks:
         namespace["tones"].update({ch: {"平"} for ch in "春江花天人心愁风"} | {ch: {"仄"} for ch in "月夜梦"})
         namespace["rhymes"].update({"夜": {"⑩"}, "梦": {"⑩"}, "红": {"①"}, "江": {"②"}})
         return namespace
+
+    def test_a_character_of_several_parts(self, namespace):
+        """例字几部都有：取和它押过的字多半在的那一部，不是编号小的。"""
+        namespace["rhymes"].update({ch: {"⑨"} for ch in namespace["rhymes"]} | {"江": {"①", "⑨"}})
+        assert namespace["understand"]("浣溪沙 韵 江")[1] == "⑨"
 
     def test_marks_by_hand(self, namespace):
         check = namespace["check"]
