@@ -148,19 +148,22 @@ export function useStatuses(versions: Version[]): Status[] {
 
 /** 字 ↔ 编号，照编码排。先想后写的各版，多认得几个记号。 */
 export class Characters {
-  private readonly list: string[]
-  private readonly ids: Map<string, number>
+  private found?: { list: string[]; ids: Map<string, number> }
 
-  constructor(course: Course, readonly version: Version) {
-    const thinks = version.part === 'after'
-    this.list = [...course.chars, ...(thinks ? course.symbols : '')].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!)
-    this.ids = new Map(this.list.map((char, id) => [char, id]))
+  constructor(private readonly course: Course, readonly version: Version) {}
+
+  /** 几千个字，用到才排。 */
+  private get table() {
+    if (this.found) return this.found
+    const thinks = this.version.part === 'after'
+    const list = [...this.course.chars, ...(thinks ? this.course.symbols : '')].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!)
+    return (this.found = { list, ids: new Map(list.map((char, id) => [char, id])) })
   }
 
-  unknown = (text: string) => [...new Set(text)].filter(char => !this.ids.has(char))
-  known = (text: string) => [...text].filter(char => this.ids.has(char))
-  char = (id: number) => this.list[id] ?? '�'
-  id = (char: string) => this.ids.get(char)!
+  unknown = (text: string) => [...new Set(text)].filter(char => !this.table.ids.has(char))
+  known = (text: string) => [...text].filter(char => this.table.ids.has(char))
+  char = (id: number) => this.table.list[id] ?? '�'
+  id = (char: string) => this.table.ids.get(char)!
 
   /** 模型读得下的最后几个字的编号；一个字也没有，就从换行起。 */
   window(chars: string[]): number[] {

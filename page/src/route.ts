@@ -51,7 +51,7 @@ export function useScroll(route: Route) {
   }, [])
   useEffect(() => {
     const y = (history.state as { y?: number } | null)?.y ?? 0
-    scrollTo(0, y)
+    if (y || route.visit) scrollTo(0, y) // 刚打开，本来就在头上，别叫浏览器多排一遍
     if (!y) return
     const watcher = new ResizeObserver(() => {
       scrollTo(0, y)

@@ -8,6 +8,7 @@ import { Writer } from '../parts/writer'
 import { link, useSettings, type Route } from '../route'
 
 const [BEST, WORST] = [3.5, 6.5]
+const ALL = 5 // 分几步出来：写一首，说明，三段路
 
 const place = (value: number) => ((Math.min(WORST, Math.max(BEST, value)) - BEST) / (WORST - BEST)) * 100
 
@@ -24,9 +25,9 @@ function Opening() {
 export default function Road({ course, route }: { course: Course; route: Route }) {
   const writer = withModel(course).at(-1)
   const [settings, set] = useSettings(route, { at: course.versions.length, tune: course.tunes[0]!, rhyme: '天', heads: '', seed: 0 })
-  const [shown, show] = useState(route.visit ? 2 : 0)
+  const [shown, show] = useState(route.visit ? ALL : 0)
   useEffect(() => { // 头一屏先出来，下面的一段一段来
-    const timer = setTimeout(() => show(Math.min(2, shown + 1)))
+    const timer = setTimeout(() => show(Math.min(ALL, shown + 1)))
     return () => clearTimeout(timer)
   }, [shown])
   return (
@@ -34,12 +35,13 @@ export default function Road({ course, route }: { course: Course; route: Route }
       <Opening />
       <Growth course={course} at={settings.at} onMove={at => set({ at })} />
       {shown > 0 && writer && <Writer course={course} version={writer} settings={settings} set={set} sent={route.params.has('seed')} />}
-      {shown > 1 && <Versions course={course} />}
+      {shown > 1 && <Versions course={course} stretches={shown - 2} />}
     </>
   )
 }
 
-function Versions({ course }: { course: Course }) {
+/** 头几段路。 */
+function Versions({ course, stretches }: { course: Course; stretches: number }) {
   const versions = course.versions.filter(version => version.part !== 'baseline')
   const learnt = find(course, course.first)?.val_loss
   const parts: { name: string; note: string; exam: Exam; versions: Version[] }[] = [
@@ -62,7 +64,7 @@ function Versions({ course }: { course: Course }) {
         <div><dt><i class="dash" /> 只会数数</dt><dd>数每个字后面跟过哪些字，不用神经网络：线在它左边，才算赢了它。</dd></div>
         <div><dt><i class="block" /> 合律</dt><dd>写的词，分行和每句的字数合词牌的占几成。没学过的真词是 {percent(course.baselines.form_of_real_poems.attested)}。</dd></div>
       </dl>
-      {parts.filter(part => part.versions.length).map(part => <Stretch key={part.name} {...part} judged={judged} counted={baseline(course, part.exam)} />)}
+      {parts.filter(part => part.versions.length).slice(0, stretches).map(part => <Stretch key={part.name} {...part} judged={judged} counted={baseline(course, part.exam)} />)}
     </>
   )
 }
