@@ -137,6 +137,7 @@ export const address = (path: string) => new URL(path, document.baseURI).href
 export function useJson<T>(path: string | null): { data?: T; error?: string } {
   const [, redraw] = useState(0)
   const [error, setError] = useState<string>()
+  const data = path ? arrived.get(path) as T | undefined : undefined
   useEffect(() => {
     let current = true
     const fetch = () => path && fetchJson<T>(path).then(
@@ -144,12 +145,12 @@ export function useJson<T>(path: string | null): { data?: T; error?: string } {
       error => current && setError(error.message),
     )
     setError(undefined)
-    if (path && !arrived.has(path)) void fetch()
+    if (!data) void fetch() // 画的时候还没有；现在也许别处取到了，那也得重画
     addEventListener('online', fetch)
     return () => {
       current = false
       removeEventListener('online', fetch)
     }
   }, [path])
-  return { data: path ? arrived.get(path) as T | undefined : undefined, error }
+  return { data, error }
 }

@@ -41,6 +41,28 @@ describe('写的字', () => {
     await expect.poll(() => paper(page)).toBe(written)
   })
 
+  test('画好了、还没去取，别处先取到了：照样看得见', async () => {
+    const page = await blank()
+    let release = () => {}
+    const held = new Promise<void>(resolve => { release = resolve })
+    await page.addInitScript(() => { // 画好之后，过一会儿才去取
+      const { setTimeout } = window
+      window.requestAnimationFrame = () => 0
+      window.setTimeout = ((work: () => void, wait = 0) => setTimeout(work, wait > 30 && wait <= 100 ? 1500 : wait)) as typeof window.setTimeout
+    })
+    await page.route('**/versions/v5.json', async route => {
+      await held
+      await route.continue()
+    })
+    const asked = page.waitForRequest('**/versions/v5.json')
+    await page.goto(`${base}#/v4`)
+    await asked
+    await page.evaluate(() => void (location.hash = '#/v5'))
+    await page.locator('h1', { hasText: 'v5' }).waitFor()
+    release()
+    await page.locator('table.code').waitFor()
+  })
+
   test('写好的一首、贴来打分的，换一页、刷新也在', async () => {
     const page = await open('')
     await named(page, '写一首').click()
