@@ -303,7 +303,7 @@ describe('别的页', () => {
     })
     await page.goto(base)
     await page.locator('.road li').first().waitFor()
-    expect(await page.locator('.road li').count()).toBe(course.versions.filter(version => version.part !== 'baseline').length)
+    await expect.poll(() => page.locator('.road li').count()).toBe(course.versions.filter(version => version.part !== 'baseline').length)
     await page.getByRole('link', { name: /^v3 / }).click()
     await page.locator('.code span[style]').first().waitFor()
     expect(await page.locator('h1').textContent()).toContain('自注意力')
