@@ -46,9 +46,9 @@ describe('写的字', () => {
     let release = () => {}
     const held = new Promise<void>(resolve => { release = resolve })
     await page.addInitScript(() => { // 画好之后，过一会儿才去取
-      const { setTimeout } = window
+      const later = window.setTimeout.bind(window)
       window.requestAnimationFrame = () => 0
-      window.setTimeout = ((work: () => void, wait = 0) => setTimeout(work, wait > 30 && wait <= 100 ? 1500 : wait)) as typeof window.setTimeout
+      window.setTimeout = ((work: () => void, wait = 0) => later(work, wait > 30 && wait <= 100 ? 1500 : wait)) as typeof window.setTimeout
     })
     await page.route('**/versions/v5.json', async route => {
       await held

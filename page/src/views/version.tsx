@@ -4,10 +4,10 @@ import { Diff, Whole } from '../parts/code'
 import { Curves, type Curve } from '../parts/curves'
 import { baseline, exam } from '../parts/exam'
 import { Film } from '../parts/film'
-import { Thoughts } from '../parts/poem'
-import { THOUGHTS } from '../prosody'
 import { find, playable, road } from '../parts/model'
+import { Thoughts } from '../parts/poem'
 import { loss, percent, repository, sections, tenThousands, type Section } from '../parts/text'
+import { THOUGHTS } from '../prosody'
 import { link, useSettings, type Route } from '../route'
 
 export default function VersionView({ course, route, version }: { course: Course; route: Route; version: Version }) {
