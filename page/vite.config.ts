@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { defineConfig } from 'vite'
 import { writeServiceWorker } from './offline/files.ts'
 import { full, reduce } from './runtime/reduce.ts'
+import { NAMES } from './src/names.ts'
 
 const timeout = Number(process.env.PAGE_TIMEOUT ?? 60_000) // 机器忙，就放宽
 
@@ -19,6 +20,8 @@ function poem(): string {
   return opening + `<span class="written">${texts.at(-1).text.replace(/[①-⑲]/g, '').trimEnd()}</span>`
 }
 
+const nav = Object.entries(NAMES).map(([view, name]) => `<a href="#/${view}"${view ? '' : ' aria-current="page"'}>${name}</a>`).join('')
+
 export default defineConfig(({ mode }) => ({
   base: './', // 放在哪个子路径下都行
   publicDir: data,
@@ -27,7 +30,7 @@ export default defineConfig(({ mode }) => ({
     __FULL_RUNTIME_BYTES__: full.length,
   },
   plugins: [
-    { name: 'site', transformIndexHtml: html => html.replaceAll('%SITE%', site).replace('%POEM%', poem()) }, // 卡片的图要写全地址
+    { name: 'site', transformIndexHtml: html => html.replaceAll('%SITE%', site).replace('%NAV%', nav).replace('%POEM%', poem()) }, // 卡片的图要写全地址
     { name: 'offline', apply: 'build', writeBundle: ({ dir }) => writeServiceWorker(dir!) },
   ],
   worker: { format: 'es' },

@@ -1,5 +1,6 @@
 import { useEffect, useErrorBoundary, useRef } from 'preact/hooks'
 import { useJson, type Course } from './course'
+import { NAMES } from './names'
 import { find } from './parts/model'
 import { repository } from './parts/text'
 import { ThemeToggle } from './parts/theme'
@@ -12,22 +13,15 @@ import Road from './views/road'
 import See from './views/see'
 import VersionView from './views/version'
 
-const VIEWS: Record<string, { name: string; View: preact.ComponentType<{ course: Course; route: Route }> }> = {
-  '': { name: '路', View: Road },
-  ask: { name: '问它', View: Ask },
-  see: { name: '它看哪里', View: See },
-  pair: { name: '并排', View: Pair },
-  near: { name: '近邻', View: Near },
-  form: { name: '格律', View: FormView },
-}
-const viewOf = ({ view }: Route) => Object.hasOwn(VIEWS, view) ? VIEWS[view] : undefined
+const VIEWS: Record<keyof typeof NAMES, preact.ComponentType<{ course: Course; route: Route }>> = { '': Road, ask: Ask, see: See, pair: Pair, near: Near, form: FormView }
+const known = (view: string): view is keyof typeof NAMES => Object.hasOwn(NAMES, view)
 
 export function App() {
   const { data: course, error } = useJson<Course>('course.json')
   const route = useRoute()
   const main = useRef<HTMLElement>(null)
   const version = course && find(course, route.view)
-  const name = version ? `${version.id} ${version.title}` : viewOf(route)?.name
+  const name = version ? `${version.id} ${version.title}` : known(route.view) ? NAMES[route.view] : undefined
   useScroll(route)
   useEffect(() => {
     document.title = name && route.view ? `${name} · 从零写一个学填词的 GPT` : '从零写一个学填词的 GPT'
@@ -38,7 +32,7 @@ export function App() {
       <a class="skip" href="#main" onClick={event => { event.preventDefault(); main.current?.focus() }}>跳到正文</a>
       <header class="bar">
         <nav aria-label="各页">
-          {Object.entries(VIEWS).map(([view, { name }]) => (
+          {Object.entries(NAMES).map(([view, name]) => (
             <a key={view} href={link(view)} aria-current={route.view === view || (version && view === '') ? 'page' : undefined}>{name}</a>
           ))}
         </nav>
@@ -63,9 +57,9 @@ export function App() {
 }
 
 function Page({ course, route }: { course: Course; route: Route }) {
-  const view = viewOf(route)
-  if (!view) return <><h1>没有这一页</h1><p>没有叫“{route.view}”的版本或页面。<a href={link('')}>回到路上</a></p></>
-  return <view.View course={course} route={route} />
+  if (!known(route.view)) return <><h1>没有这一页</h1><p>没有叫“{route.view}”的版本或页面。<a href={link('')}>回到路上</a></p></>
+  const View = VIEWS[route.view]
+  return <View course={course} route={route} />
 }
 
 /** 一页出了错，只坏这一页。 */

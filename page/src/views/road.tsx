@@ -8,7 +8,7 @@ import { Writer } from '../parts/writer'
 import { link, useSettings, type Route } from '../route'
 
 const [BEST, WORST] = [3.5, 6.5]
-const ALL = 5 // 分几步出来：写一首，说明，三段路
+const ROWS = 4 // 路上的，一次出来几版
 
 const place = (value: number) => ((Math.min(WORST, Math.max(BEST, value)) - BEST) / (WORST - BEST)) * 100
 
@@ -25,9 +25,10 @@ function Opening() {
 export default function Road({ course, route }: { course: Course; route: Route }) {
   const writer = withModel(course).at(-1)
   const [settings, set] = useSettings(route, { at: course.versions.length, tune: course.tunes[0]!, rhyme: '天', heads: '', seed: 0 })
-  const [shown, show] = useState(route.visit ? ALL : 0)
+  const [shown, show] = useState(route.visit ? Infinity : 0)
   useEffect(() => { // 头一屏先出来，下面的一段一段来
-    const timer = setTimeout(() => show(Math.min(ALL, shown + 1)))
+    if (ROWS * (shown - 2) >= course.versions.length) return
+    const timer = setTimeout(() => show(shown + 1))
     return () => clearTimeout(timer)
   }, [shown])
   return (
@@ -35,13 +36,13 @@ export default function Road({ course, route }: { course: Course; route: Route }
       <Opening />
       <Growth course={course} at={settings.at} onMove={at => set({ at })} />
       {shown > 0 && writer && <Writer course={course} version={writer} settings={settings} set={set} sent={route.params.has('seed')} />}
-      {shown > 1 && <Versions course={course} stretches={shown - 2} />}
+      {shown > 1 && <Versions course={course} rows={ROWS * (shown - 2)} />}
     </>
   )
 }
 
-/** 头几段路。 */
-function Versions({ course, stretches }: { course: Course; stretches: number }) {
+/** 说明，和路上的头几版。 */
+function Versions({ course, rows }: { course: Course; rows: number }) {
   const versions = course.versions.filter(version => version.part !== 'baseline')
   const learnt = find(course, course.first)?.val_loss
   const parts: { name: string; note: string; exam: Exam; versions: Version[] }[] = [
@@ -52,6 +53,7 @@ function Versions({ course, stretches }: { course: Course; stretches: number }) 
   for (const part of parts) part.versions = versions.filter(version => exam(version) === part.exam)
   const from = versions.findIndex(version => version.id === course.first) // 合律从这一版登起
   const judged = new Set(versions.slice(from).filter(version => version.form))
+  const out = new Set(parts.flatMap(part => part.versions).slice(0, rows))
   return (
     <>
       <h2>一路走来</h2>
@@ -64,12 +66,12 @@ function Versions({ course, stretches }: { course: Course; stretches: number }) 
         <div><dt><i class="dash" /> 只会数数</dt><dd>数每个字后面跟过哪些字，不用神经网络：线在它左边，才算赢了它。</dd></div>
         <div><dt><i class="block" /> 合律</dt><dd>写的词，分行和每句的字数合词牌的占几成。没学过的真词是 {percent(course.baselines.form_of_real_poems.attested)}。</dd></div>
       </dl>
-      {parts.filter(part => part.versions.length).slice(0, stretches).map(part => <Stretch key={part.name} {...part} judged={judged} counted={baseline(course, part.exam)} />)}
+      {parts.filter(part => out.has(part.versions[0]!)).map(part => <Stretch key={part.name} {...part} judged={judged} out={out} counted={baseline(course, part.exam)} />)}
     </>
   )
 }
 
-function Stretch(props: { name: string; note: string; exam: Exam; versions: Version[]; judged: Set<Version>; counted: number | null }) {
+function Stretch(props: { name: string; note: string; exam: Exam; versions: Version[]; judged: Set<Version>; out: Set<Version>; counted: number | null }) {
   const { versions, counted } = props
   const own = props.exam === 'own'
   const losses = versions.map(comparable)
@@ -85,7 +87,7 @@ function Stretch(props: { name: string; note: string; exam: Exam; versions: Vers
         {own && <span>押韵</span>}
       </div>
       <ol>
-        {versions.map((version, k) => (
+        {versions.map((version, k) => props.out.has(version) && (
           <li key={version.id}>
             <a href={link(version.id)}>
               <span class="stop"><b>{version.id}</b> {version.title}{version.side && <small>旁支</small>}</span>
