@@ -13,6 +13,18 @@ async function compose(page: Page) {
 }
 
 describe('一打开', () => {
+  test('脚本还没跑，先画好的，和跑了之后一样', async () => {
+    const seen = async (page: Page) => [await page.locator('.bar nav a').allTextContents(), await page.locator('.growth .paper').textContent()]
+    const page = await blank()
+    await page.route('**/*.js', route => route.fulfill({ contentType: 'text/javascript', body: '' }))
+    await page.goto(base)
+    const before = await seen(page)
+    expect(before.flat()).toHaveLength(7)
+    const after = await open('')
+    await after.getByLabel('走到哪一版').waitFor()
+    expect(await seen(after)).toEqual(before)
+  })
+
   test('五版接着写的，拉一拉就换；没有下载模型，一共不到 0.2 MB', async () => {
     const page = await blank()
     const heavy: string[] = []
