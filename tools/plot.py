@@ -221,7 +221,7 @@ def modern(scores, baselines):
 SHARES = {
     "attested": ("合律", "#146c2e", (20, -14)),
     "tone": ("平仄", BLUE, (0, 8)),
-    "rhyme": ("押韵", RED, (0, -16)),
+    "rhyme": ("押韵", RED, (17, -14)),
 }  # 数字标在点的哪边
 
 

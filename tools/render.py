@@ -112,6 +112,15 @@ class Records:
         """各种子打的分里，顺着 keys 找到的数的平均：mean("v31", "practised", "attested")。"""
         return results.mean_form(self.results, course.script(name).file, *keys)
 
+    def each(self, name, *keys):
+        """同上，一个种子一个：[float, …]。"""
+        return results.scores(self.results, course.script(name).file, *keys)
+
+    def gains(self, name, before, *keys):
+        """同上，比同一个种子的 before 高多少：[float, …]。"""
+        pairs = zip(self.each(name, *keys), self.each(before, *keys), strict=True)
+        return [after - before for after, before in pairs]
+
     def error(self, name, *keys):
         """同上，种子之间的标准误（float），不到两个种子是 None。"""
         return results.standard_error(self.results, course.script(name).file, *keys)
